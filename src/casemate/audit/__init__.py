@@ -1,0 +1,1 @@
+"""The hash chain over audit events, signed checkpoints, and the verifier."""

@@ -1,0 +1,1 @@
+"""Quality and speed, measured the same way for us and for peers."""

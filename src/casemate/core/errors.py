@@ -1,0 +1,33 @@
+"""Problems with the program, the machine or the request: raised, and each carries its way out.
+
+A problem with the *data* is not here: it is a returned `Issue`, and the rest of the work goes on.
+"""
+
+
+class CasemateError(Exception):
+    """A fault that stops the work asked for; `way_out` tells the person what to do next."""
+
+    def __init__(self, message: str, *, way_out: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.way_out = way_out
+
+
+class WrongUsage(CasemateError):
+    """The request itself makes no sense: an unknown name, two options that exclude each other."""
+
+
+class NotTrusted(CasemateError):
+    """A model, a knowledge release or a chain is missing, altered or not allowed."""
+
+
+class RefusedByPolicy(CasemateError):
+    """The site's policy does not allow what was asked."""
+
+
+class EngineFailed(CasemateError):
+    """A language-model engine died, hung or gave something that is no answer."""
+
+
+class StoreFailed(CasemateError):
+    """The database could not be opened, read or written."""

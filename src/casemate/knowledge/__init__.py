@@ -1,0 +1,1 @@
+"""The local reference index: build, import, look up by id or alias, search."""

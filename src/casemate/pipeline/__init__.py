@@ -1,0 +1,1 @@
+"""The one path from evidence to a stored case."""

@@ -1,0 +1,55 @@
+"""Every limit of the product, in one place."""
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes unless the name says otherwise, ratios as unpacked / packed, times in seconds."""
+
+    # reading
+    chunk_chars: int = 1 * MIB  # normalised text handed on at a time
+    source_bytes: int = 64 * GIB  # one input
+    unpacked_bytes: int = 16 * GIB  # everything that comes out of one compressed input
+    unpack_ratio: int = 200  # checked once more than `unpack_ratio_floor` has come out
+    unpack_ratio_floor: int = 64 * MIB
+    unpack_depth: int = 6  # archive in attachment in archive ...
+    archive_members: int = 20_000
+    spool_bytes: int = 16 * MIB  # kept in memory before a temporary file is used
+    json_depth: int = 200
+    json_document_bytes: int = 256 * MIB  # one JSON document that is not in lines
+    record_bytes: int = 16 * MIB  # one record (a JSON line, a CSV row) read as an event; a longer one stays text
+    html_bytes: int = 64 * MIB
+    pdf_bytes: int = 256 * MIB
+    pdf_pages: int = 5_000
+    pdf_seconds: float = 120.0
+    email_bytes: int = 128 * MIB
+    email_parts: int = 500
+    evtx_bytes: int = 8 * GIB
+    directory_files: int = 1_000_000
+    # extraction
+    observables_per_case: int = 200_000
+    spans_per_observable: int = 20
+    payload_depth: int = 8
+    payload_bytes: int = 4 * MIB  # one decoded layer
+    payload_total_bytes: int = 64 * MIB  # all layers of one source
+    payloads_per_source: int = 2_000
+    # assessment
+    timeline_entries: int = 2_000
+    findings: int = 300
+    citations_per_finding: int = 5
+    passages: int = 40
+    related_cases: int = 10
+    quote_chars: int = 400
+    # language model
+    model_file_bytes: int = 64 * GIB
+    model_header_bytes: int = 64 * MIB
+    prompt_tokens: int = 3_000
+    answer_tokens: int = 400
+    answer_seconds: float = 120.0
+    engine_start_seconds: float = 120.0
+    # showing
+    report_evidence_chars: int = 200_000  # of evidence text in one HTML report

@@ -1,0 +1,66 @@
+"""The site's policy, and how it is read from a TOML file."""
+
+import dataclasses
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from casemate.core.digest import Digest, digest_value
+from casemate.core.errors import WrongUsage
+from casemate.core.marking import Marking
+from casemate.policy.limits import Limits
+
+DECIDING_ROLES = ("analyst", "reviewer", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the site allows; the defaults allow nothing to leave the machine.
+
+    `engine_hosts` are the hosts a language-model server may be asked on, loopback only by default. `engines` are the
+    kinds of engine allowed (`embedded`, `server`, `none`). `default_marking` is given to evidence that comes with
+    none. `deciding_roles` may set a disposition. `own_domains` and `own_networks` are the reader's own, flagged in
+    observables. `retries` is how often a failed engine is asked again before the model-free result is given.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    engine_hosts: tuple[str, ...] = ("127.0.0.1", "::1", "localhost")
+    engines: tuple[str, ...] = ("embedded", "server", "none")
+    default_marking: Marking = Marking.AMBER
+    deciding_roles: tuple[str, ...] = DECIDING_ROLES
+    own_domains: tuple[str, ...] = ()
+    own_networks: tuple[str, ...] = ()
+    retries: int = 1
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def digest(self) -> Digest:
+        """Name this policy by its content."""
+        return digest_value(dataclasses.asdict(self))
+
+
+def load_policy(path: Path | None = None) -> Policy:
+    """Read the policy from `path`, else from the file `$CASEMATE_POLICY` names, else give the defaults.
+
+    Raises `WrongUsage` naming the file and the setting when it cannot be read.
+    """
+    named = path or (Path(os.environ["CASEMATE_POLICY"]) if os.environ.get("CASEMATE_POLICY") else None)
+    if named is None:
+        return Policy()
+    try:
+        raw = tomllib.loads(named.read_text("utf-8"))
+        return TypeAdapter(Policy).validate_python(raw)
+    except OSError as error:
+        raise WrongUsage(f"policy {named}: {error.strerror}", way_out="check the path in $CASEMATE_POLICY") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongUsage(f"policy {named}: not TOML: {error}", way_out="mend the line it names") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise WrongUsage(
+            f"policy {named}: {where}: {first['msg']}", way_out="see docs/policy.md for the settings"
+        ) from error

@@ -1,0 +1,1 @@
+"""The eight stages of the path, in order: ingest, extract, classify, retrieve, generate, validate, review, export."""

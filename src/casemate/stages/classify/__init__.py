@@ -1,0 +1,1 @@
+"""Narrow learned specialists; none is shipped yet, the port is here."""

@@ -1,0 +1,1 @@
+"""A case as STIX, MISP, Navigator, CSV, Markdown, HTML, JSON or text."""

@@ -1,0 +1,1 @@
+"""Normalised text to observables, payloads, templates and warnings; deterministic, no model."""

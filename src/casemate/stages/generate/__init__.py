@@ -1,0 +1,1 @@
+"""A language model behind one small port, and the prompts' fence."""

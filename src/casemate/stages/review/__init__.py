@@ -1,0 +1,1 @@
+"""The case state machine: what a named person may decide; pure."""

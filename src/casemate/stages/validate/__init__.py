@@ -1,0 +1,1 @@
+"""Checks on what a model proposed; one function per check."""

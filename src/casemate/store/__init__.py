@@ -1,0 +1,1 @@
+"""The only SQL of casemate: cases, texts, readings, reviews and the stored audit chain."""
