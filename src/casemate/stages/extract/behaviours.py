@@ -105,7 +105,8 @@ class Behaviours:
         if watch is not None:
             watch(self, event)
 
-    def _see_logon(self, event: Event) -> None:
+    def see_logon(self, event: Event) -> None:
+        """Count a log-on that failed or succeeded."""
         source = event.field("src_endpoint.ip") or event.field("src_endpoint.hostname")
         status = event.field("status")
         if not source or not status:
@@ -123,14 +124,15 @@ class Behaviours:
             count.success_time = event.time
             count.success_name = user
 
-    def _see_request(self, event: Event) -> None:
+    def see_request(self, event: Event) -> None:
+        """Count a web request that was answered with an error or came from a scanner."""
         source = event.field("src_endpoint.ip")
         code = event.field("http_response.code")
         if not source:
             return
         agent = event.field("http_request.user_agent").lower()
         tool = next((name for name in SCANNERS if name in agent), "")
-        if not (tool or code.startswith("4") or code.startswith("5")):
+        if not (tool or code.startswith(("4", "5"))):
             return
         count = self._requests.get(source)
         if count is None:
@@ -140,10 +142,11 @@ class Behaviours:
         count.add(event, event.field("http_request.url"))
         count.tool = count.tool or tool
 
-    def _see_windows(self, event: Event) -> None:
+    def see_windows(self, event: Event) -> None:
+        """Count a Windows event: a log-on, or one of the events that matter alone."""
         number = event.rule.split(" ", 1)[0]
         if number in _LOGON_FAILED or number == "4624":
-            self._see_logon(event)
+            self.see_logon(event)
         single = _SINGLE.get(number) or _sysmon(event, number)
         if single is None:
             return
@@ -204,9 +207,9 @@ def _sysmon(event: Event, number: str) -> tuple[str, str, int] | None:
 
 
 _WATCHES: dict[str, Callable[[Behaviours, Event], None]] = {
-    "sshd": Behaviours._see_logon,
-    "sudo": Behaviours._see_logon,
-    "pam": Behaviours._see_logon,
-    "web-access": Behaviours._see_request,
-    "windows-event": Behaviours._see_windows,
+    "sshd": Behaviours.see_logon,
+    "sudo": Behaviours.see_logon,
+    "pam": Behaviours.see_logon,
+    "web-access": Behaviours.see_request,
+    "windows-event": Behaviours.see_windows,
 }

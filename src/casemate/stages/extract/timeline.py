@@ -37,8 +37,8 @@ def entity_of(event: Event) -> str:
 class Timeline:
     """Groups events as they stream by, in bounded memory.
 
-    At most `limit` groups are kept; once they are full, a plain record opens no new group, while an alert pushes out the
-    commonest group of plain records. `overflow` counts the events that found no place.
+    At most `limit` groups are kept; once they are full, a plain record opens no new group, while an alert pushes out
+    the commonest group of plain records. `overflow` counts the events that found no place.
     """
 
     def __init__(self, limit: int) -> None:
