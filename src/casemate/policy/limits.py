@@ -31,6 +31,7 @@ class Limits:
     evtx_bytes: int = 8 * GIB
     directory_files: int = 1_000_000
     # extraction
+    template_lines: int = 200_000  # lines of one source turned into templates, to relate cases
     observables_per_case: int = 200_000
     spans_per_observable: int = 20
     payload_depth: int = 8
@@ -43,7 +44,11 @@ class Limits:
     citations_per_finding: int = 5
     passages: int = 40
     related_cases: int = 10
+    shared_per_related_case: int = 50  # of what two cases share, the rarest
     quote_chars: int = 400
+    # keeping
+    original_bytes: int = 16 * MIB  # one original kept as it was received
+    store_wait_seconds: float = 30.0  # for another process that is writing
     # language model
     model_file_bytes: int = 64 * GIB
     model_header_bytes: int = 64 * MIB
@@ -53,3 +58,4 @@ class Limits:
     engine_start_seconds: float = 120.0
     # showing
     report_evidence_chars: int = 200_000  # of evidence text in one HTML report
+    report_rows: int = 200  # of one table shown to a person; the data formats carry them all

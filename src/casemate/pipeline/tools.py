@@ -1,0 +1,89 @@
+"""What the path works with: everything it needs from outside is handed in here, so that tests can hand in their own."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
+from typing import Protocol
+
+from casemate.core.observable import Sighting
+from casemate.core.passage import Entry, Passage, Release
+from casemate.policy import Policy
+from casemate.stages.generate import Model
+
+
+class NameMatch(Protocol):
+    """A name that stands in a text and everything it may mean."""
+
+    @property
+    def start(self) -> int: ...  # noqa: D102 - described by the class
+    @property
+    def end(self) -> int: ...  # noqa: D102 - described by the class
+    @property
+    def text(self) -> str: ...  # noqa: D102 - described by the class
+    @property
+    def entries(self) -> Sequence[Entry]: ...  # noqa: D102 - described by the class
+
+
+class Reference(Protocol):
+    """The knowledge, as far as the path asks it."""
+
+    def releases(self) -> tuple[Release, ...]:
+        """Give the imported releases."""
+        ...
+
+    def entry(self, identifier: str) -> Entry | None:
+        """Give the entry with this public id."""
+        ...
+
+    def names_in(self, text: str) -> Iterator[NameMatch]:
+        """Find the names of actors, malware, tools and techniques in a text."""
+        ...
+
+    def search(self, query: str, kinds: Sequence[str] = (), limit: int = 10) -> tuple[Passage, ...]:
+        """Find passages by their words."""
+        ...
+
+    def flags(self, type: str, value: str) -> tuple[str, ...]:  # noqa: A002 - the noun's own field name
+        """Name the warning lists and ranges a value stands in."""
+        ...
+
+
+class Scan(Protocol):
+    """The observable scanner."""
+
+    def scan(self, text: str, start: int) -> Sequence[Sighting]:
+        """Find the observables of a text whose first character has the offset `start`."""
+        ...
+
+
+def utc_now() -> datetime:
+    """Tell the time, aware UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The policy, the knowledge, the scanner, the language model if one is used, and the clock."""
+
+    policy: Policy
+    knowledge: Reference
+    scanner: Scan
+    model: Model | None = None
+    clock: Callable[[], datetime] = utc_now
+
+    def flags(self, kind: str, value: str) -> tuple[str, ...]:
+        """Name the warning lists a value stands in, and `own` when the policy says it is the reader's own."""
+        flags = self.knowledge.flags(kind, value)
+        return (*flags, "own") if self._is_own(kind, value) else flags
+
+    def _is_own(self, kind: str, value: str) -> bool:
+        if kind in {"ipv4-addr", "ipv6-addr"} and self.policy.own_networks:
+            try:
+                address = ip_address(value.partition("/")[0])
+            except ValueError:
+                return False
+            return any(address in ip_network(network, strict=False) for network in self.policy.own_networks)
+        if kind == "domain-name":
+            return any(value == own or value.endswith("." + own) for own in self.policy.own_domains)
+        return False

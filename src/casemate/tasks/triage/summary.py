@@ -1,0 +1,116 @@
+"""A summary composed from the findings, for when no model is used or what it says does not hold."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from casemate.core.assessment import Sentence
+from casemate.core.case import TimelineEntry
+from casemate.core.evidence import Evidence
+from casemate.core.finding import Citation, Finding
+
+SENTENCES = 5
+"""The most sentences a summary has."""
+
+_SHOWN = 120  # characters of a title taken into a sentence
+
+
+def compose_summary(
+    evidence: Sequence[Evidence],
+    timeline: Sequence[TimelineEntry],
+    findings: Sequence[Finding],
+    cite: Callable[[TimelineEntry], tuple[Citation, ...]],
+) -> tuple[Sentence, ...]:
+    """Write at most five sentences, each carried by the citations of the finding or record it is about."""
+    sentences = [_opening(evidence, timeline, cite)] if timeline else []
+    for kind in _ORDER:
+        if len(sentences) >= SENTENCES:
+            break
+        group = [finding for finding in findings if finding.kind == kind and finding.citations]
+        if group:
+            sentences.append(_TELLERS[kind](group))
+    return tuple(sentence for sentence in sentences if sentence.citations)
+
+
+def _opening(
+    evidence: Sequence[Evidence],
+    timeline: Sequence[TimelineEntry],
+    cite: Callable[[TimelineEntry], tuple[Citation, ...]],
+) -> Sentence:
+    first = min(timeline, key=lambda entry: entry.first)
+    last = max(timeline, key=lambda entry: entry.last)
+    records = sum(entry.count for entry in timeline)
+    alerts = sum(entry.count for entry in timeline if entry.event.is_alert)
+    sources = sum(1 for item in evidence if item.length)
+    told = f"{alerts:,} alerts and {records - alerts:,} records" if alerts else f"{records:,} records"
+    text = (
+        f"{told} in {sources} {'piece' if sources == 1 else 'pieces'} of evidence, "
+        f"from {first.first:%Y-%m-%d %H:%M:%S} to {last.last:%Y-%m-%d %H:%M:%S} UTC."
+    )
+    return Sentence(text, (*cite(first), *cite(last))[:2] if first is not last else cite(first))
+
+
+def _citations(group: Sequence[Finding], most: int = 3) -> tuple[Citation, ...]:
+    return tuple(dict.fromkeys(finding.citations[0] for finding in group[:most]))
+
+
+def _more(group: Sequence[Finding], shown: int) -> str:
+    rest = len(group) - shown
+    return f", and {rest} more" if rest > 0 else ""
+
+
+def _titles(group: Sequence[Finding], most: int) -> str:
+    return "; ".join(finding.title[:_SHOWN] for finding in group[:most]) + _more(group, most)
+
+
+def _tell_patterns(group: Sequence[Finding]) -> Sentence:
+    told = "; ".join(f"{finding.title[:_SHOWN]}: {finding.detail[:_SHOWN]}" for finding in group[:2])
+    return Sentence(f"Counted over the records: {told}{_more(group, 2)}.", _citations(group, 2))
+
+
+def _tell_detections(group: Sequence[Finding]) -> Sentence:
+    return Sentence(f"Detections raised: {_titles(group, 3)}.", _citations(group))
+
+
+def _tell_payloads(group: Sequence[Finding]) -> Sentence:
+    number = "A payload was" if len(group) == 1 else f"{len(group)} payloads were"
+    return Sentence(f"{number} found hidden in the evidence: {_titles(group, 2)}.", _citations(group, 2))
+
+
+def _tell_vulnerabilities(group: Sequence[Finding]) -> Sentence:
+    exploited = [finding for finding in group if finding.severity >= 4]
+    told = f"Vulnerabilities named: {_titles(group, 3)}"
+    if exploited:
+        told += f"; known to be exploited: {', '.join(finding.reference for finding in exploited[:5])}"
+    return Sentence(told + ".", _citations(exploited or group))
+
+
+def _tell_names(group: Sequence[Finding]) -> Sentence:
+    what = {"malware": "Malware", "tool": "Tools", "actor": "Actors"}[group[0].kind]
+    return Sentence(f"{what} named: {_titles(group, 4)}.", _citations(group, 4))
+
+
+def _tell_techniques(group: Sequence[Finding]) -> Sentence:
+    named = [finding for finding in group if finding.basis == "named"]
+    told = named or list(group)
+    how = "named in the evidence" if named else "that what was counted or decoded fits"
+    return Sentence(f"ATT&CK techniques {how}: {_titles(told, 4)}.", _citations(told, 4))
+
+
+def _tell_injections(group: Sequence[Finding]) -> Sentence:
+    return Sentence(
+        "The evidence holds text written to steer a language model; it was treated as data and changed nothing.",
+        _citations(group),
+    )
+
+
+_TELLERS: Mapping[str, Callable[[Sequence[Finding]], Sentence]] = {
+    "pattern": _tell_patterns,
+    "detection": _tell_detections,
+    "payload": _tell_payloads,
+    "injection": _tell_injections,
+    "vulnerability": _tell_vulnerabilities,
+    "malware": _tell_names,
+    "actor": _tell_names,
+    "tool": _tell_names,
+    "technique": _tell_techniques,
+}
+_ORDER = tuple(_TELLERS)
