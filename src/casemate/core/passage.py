@@ -57,7 +57,8 @@ class Entry:
 class Passage:
     """A quotable piece of the knowledge: which entry, which release, the words, and how it came up.
 
-    `score` is BM25 (higher is better) for a search, 1.0 for an exact look-up.
+    `score` is BM25 (higher is better) for a search, 1.0 for an exact look-up. `facts` are those of the entry that a
+    reader of the case needs, such as (`tactic`, `execution`).
     """
 
     id: str
@@ -66,3 +67,4 @@ class Passage:
     quote: str
     release: Digest
     score: float = 1.0
+    facts: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,275 @@
+"""The case as a person sees it in a terminal."""
+
+import textwrap
+from collections.abc import Iterator
+
+from casemate.core.case import Case
+from casemate.core.finding import Finding
+from casemate.core.issue import Severity
+from casemate.core.text import Span, Texts
+from casemate.policy import Limits
+from casemate.stages.export.plain import clip, columns, defang, plain
+from casemate.stages.export.view import (
+    PRIORITIES,
+    Note,
+    banner,
+    by_tactic,
+    by_type,
+    disposition_word,
+    entity,
+    likelihood,
+    number_citations,
+    run_facts,
+    severity_word,
+    status,
+    verdict_of,
+)
+
+WIDTH = 96
+TIMELINE_ROWS = 15
+OBSERVABLES_PER_TYPE = 8
+
+# SGR parameters (ECMA-48, 8.3.117); the only escapes ever written, and never from evidence.
+_STYLES = {"head": "1", "alarm": "1;31", "warn": "33", "dim": "2", "good": "32"}
+
+
+class _Page:
+    """Lines gathered one after the other, coloured only when asked to."""
+
+    def __init__(self, width: int, *, colour: bool) -> None:
+        self.width = width
+        self.colour = colour
+        self.lines: list[str] = []
+
+    def style(self, style: str, text: str) -> str:
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """Add one line, cut to the width; `text` may hold evidence."""
+        shown = clip(plain(text), self.width)
+        self.lines.append(self.style(style, shown) if style else shown)
+
+    def wrapped(self, text: str, first: str = "  ", rest: str = "  ", style: str = "") -> None:
+        """Add a paragraph, broken at spaces; `text` may hold evidence."""
+        for line in _wrap(plain(text), self.width, first, rest):
+            self.lines.append(self.style(style, line) if style else line)
+
+    def head(self, title: str, note: str = "") -> None:
+        shown = clip(plain(note), self.width - len(title) - 2)
+        self.lines.append("")
+        self.lines.append(self.style("head", title.upper()) + (f"  {self.style('dim', shown)}" if note else ""))
+
+
+def _wrap(text: str, width: int, first: str, rest: str) -> list[str]:
+    if text.isascii():
+        return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False) or [
+            first
+        ]
+    lines, current, used = [], first, len(first)
+    for word in text.split(" "):
+        pieces = [word] if columns(word) <= width - len(rest) else list(_cut(word, width - len(rest)))
+        for piece in pieces:
+            if used + columns(piece) > width and used > len(rest):
+                lines.append(current.rstrip(" "))
+                current, used = rest, len(rest)
+            current += piece + " "
+            used += columns(piece) + 1
+    return [*lines, current.rstrip(" ")]
+
+
+def _cut(word: str, width: int) -> Iterator[str]:
+    piece, used = "", 0
+    for char in word:
+        size = columns(char)
+        if used + size > width:
+            yield piece
+            piece, used = "", 0
+        piece += char
+        used += size
+    yield piece
+
+
+def render_plain_text(case: Case, texts: Texts) -> bytes:
+    """Write a case as plain text of 96 columns, UTF-8, without any escape sequence."""
+    return render_text(case, texts).encode("utf-8")
+
+
+def render_text(case: Case, texts: Texts, *, colour: bool = False, width: int = WIDTH) -> str:
+    """Write a case for a terminal of `width` columns (at least 60); `colour` adds our own SGR escapes and no others."""
+    page = _Page(max(width, 60), colour=colour)
+    notes = number_citations(case, texts)
+    _opening(page, case)
+    _summary(page, case, notes)
+    _findings(page, case, notes)
+    _techniques(page, case)
+    _timeline(page, case)
+    _observables(page, case)
+    _related(page, case)
+    _questions_and_issues(page, case)
+    _closing(page, case)
+    return "\n".join(page.lines) + "\n"
+
+
+def _opening(page: _Page, case: Case) -> None:
+    page.lines.append(page.style("head", clip(f"{case.marking.label}   case {plain(case.id)}", page.width)))
+    page.wrapped(case.title, "", "", "head")
+    page.line(f"created {case.created:%Y-%m-%d %H:%M} UTC, {status(case)}", "dim")
+    if banner(case):
+        page.lines.append("")
+        page.line(f"*** {banner(case)} ***", "alarm")
+    proposal = case.assessment.proposal
+    page.head("Disposition")
+    if case.reviewed:
+        last = next(review for review in reversed(case.reviews) if review.disposition is not None)
+        page.wrapped(f"{disposition_word(case.disposition)}, decided by {last.reviewer} ({last.role})", style="good")
+        if last.reason:
+            page.wrapped(last.reason)
+        page.wrapped(f"proposed was: {disposition_word(proposal.disposition)}", style="dim")
+    else:
+        urgency = PRIORITIES.get(proposal.priority, "")
+        page.wrapped(
+            f"proposed: {disposition_word(proposal.disposition)}, priority {proposal.priority} ({urgency})",
+            style="warn",
+        )
+    for reason in proposal.reasons:
+        page.wrapped(reason, "  - ", "    ")
+
+
+def _marks(notes: dict[Span, Note], spans: Iterator[Span]) -> str:
+    return "".join(f"[{notes[span].number}]" for span in spans)
+
+
+def _summary(page: _Page, case: Case, notes: dict[Span, Note]) -> None:
+    sentences = case.assessment.summary
+    basis = "composed from the findings" if all(sentence.basis != "model" for sentence in sentences) else ""
+    page.head("Summary", basis)
+    if not sentences:
+        page.line("  Nothing was found that a citation could carry.")
+    shown: dict[int, Note] = {}
+    for sentence in sentences:
+        marks = _marks(notes, (citation.span for citation in sentence.citations))
+        page.wrapped(f"{sentence.text} {marks}")
+        shown |= {notes[citation.span].number: notes[citation.span] for citation in sentence.citations}
+    for number, note in shown.items():
+        page.wrapped(f"[{number}] {_at(note)}", "    ", "        ", "dim")
+        page.line(f"        “{note.citation.quote}”", "dim")
+
+
+def _at(note: Note) -> str:
+    return f"{note.source}:{note.line}" if note.where.startswith("line ") else f"{note.source}, {note.where}"
+
+
+def _findings(page: _Page, case: Case, notes: dict[Span, Note]) -> None:
+    page.head("Findings", f"{len(case.findings)}")
+    for finding in case.findings:
+        verdict = verdict_of(case, finding)
+        mark = "" if verdict == "unreviewed" else f" [{verdict}]"
+        reference = f" {finding.reference}" if finding.reference and finding.reference not in finding.title else ""
+        page.wrapped(f"{finding.id:<4}{finding.kind}:{reference} {finding.title}{mark}", "  ", "      ")
+        page.wrapped(_qualities(finding), "      ", "      ", "dim")
+        if finding.detail:
+            page.wrapped(finding.detail[: 4 * page.width], "      ", "      ")
+        if finding.candidates:
+            page.wrapped(f"ambiguous, may be: {', '.join(finding.candidates)}", "      ", "      ", "warn")
+        if finding.citations:
+            places = (f"[{notes[c.span].number}] {_at(notes[c.span])}" for c in finding.citations)
+            page.wrapped("  ".join(places), "      ", "      ", "dim")
+
+
+def _qualities(finding: Finding) -> str:
+    words = [finding.basis]
+    if finding.severity:
+        words.append(f"severity {severity_word(finding.severity)}")
+    if finding.probability is not None:
+        words.append(f"{likelihood(finding.probability)} ({finding.probability:.0%})")
+    return ", ".join(words)
+
+
+def _techniques(page: _Page, case: Case) -> None:
+    groups = by_tactic(case)
+    if not groups:
+        return
+    page.head("Techniques by tactic")
+    for tactic, findings in groups:
+        ids = ", ".join(dict.fromkeys(finding.reference for finding in findings))
+        page.wrapped(f"{tactic or '(tactic not known)':<22} {ids}", "  ", " " * 25)
+
+
+def _timeline(page: _Page, case: Case) -> None:
+    if not case.timeline:
+        return
+    page.head("Timeline", f"{len(case.timeline)} entries, UTC")
+    alarming = sorted(case.timeline, key=lambda entry: (not entry.event.is_alert, -entry.event.severity, entry.first))
+    chosen = sorted(alarming[:TIMELINE_ROWS], key=lambda entry: entry.first)
+    for entry in chosen:
+        count = f"{entry.count}x " if entry.count > 1 else ""
+        until = f" - {entry.last:%H:%M:%S}" if entry.last != entry.first else ""
+        what = entry.event.rule or entry.event.message or entry.event.kind
+        style = "warn" if entry.event.is_alert else ""
+        page.line(f"  {entry.first:%Y-%m-%d %H:%M:%S}{until}  {count}{what}", style)
+        who = entity(entry)
+        if who:
+            page.line(f"      {who}", "dim")
+    _left(page, len(case.timeline) - len(chosen), "entries")
+
+
+def _observables(page: _Page, case: Case) -> None:
+    page.head("Observables", f"{len(case.observables)} distinct; seen, which does not mean malicious")
+    for type_, group in by_type(case.observables).items():
+        page.line(f"  {type_} ({len(group)})")
+        for seen in group[:OBSERVABLES_PER_TYPE]:
+            times = f"{seen.count}x " if seen.count > 1 else ""
+            name = f"{seen.hash} " if seen.hash else ""
+            layers = f"  (inside {' > '.join(seen.layers)})" if seen.layers else ""
+            flags = f"  [{', '.join(seen.flags)}]" if seen.flags else ""
+            page.wrapped(f"{times}{name}{defang(seen.type, seen.value)}{layers}{flags}"[:600], "    ", "      ")
+        _left(page, len(group) - OBSERVABLES_PER_TYPE, type_)
+
+
+def _left(page: _Page, left: int, what: str) -> None:
+    if left > 0:
+        page.line(f"    and {left} more {what} (in --format json, csv or html)", "dim")
+
+
+def _related(page: _Page, case: Case) -> None:
+    if not case.related:
+        return
+    page.head("Earlier cases that share something")
+    for related in case.related:
+        page.wrapped(f"{related.id}  {related.title} ({related.created:%Y-%m-%d})", "  ", "      ")
+        for shared in related.shared[:5]:
+            page.wrapped(f"{shared.kind} {shared.value} (in {shared.cases} cases)", "      ", "        ", "dim")
+
+
+def _questions_and_issues(page: _Page, case: Case) -> None:
+    if case.assessment.questions:
+        page.head("Ask next")
+        for question in case.assessment.questions:
+            page.wrapped(question, "  - ", "    ")
+    if case.issues:
+        page.head("Issues with the input", str(len(case.issues)))
+        limit = Limits().report_rows
+        for issue in case.issues[:limit]:
+            at = ", ".join(part for part in (issue.source, issue.place) if part)
+            style = "alarm" if issue.severity is Severity.ERROR else ""
+            page.wrapped(
+                f"{issue.severity}: {at + ': ' if at else ''}{issue.message} ({issue.code})", "  ", "    ", style
+            )
+            if issue.way_out:
+                page.wrapped(issue.way_out, "      ", "      ", "dim")
+        _left(page, len(case.issues) - limit, "issues")
+
+
+def _closing(page: _Page, case: Case) -> None:
+    page.head("Evidence", f"{len(case.evidence)}")
+    limit = Limits().report_rows
+    for evidence in case.evidence[:limit]:
+        size = f"{evidence.format}, {evidence.size} bytes, {evidence.lines} lines, {evidence.marking.label}"
+        page.wrapped(f"{evidence.source}  ({size}, sha256 {evidence.id[:16]})", "  ", "      ")
+    _left(page, len(case.evidence) - limit, "pieces")
+    page.head("Run")
+    page.wrapped("; ".join(f"{name} {value}" for name, value in run_facts(case)), "  ", "  ", "dim")
+    if banner(case):
+        page.lines.append("")
+        page.line(f"*** {banner(case)} ***", "alarm")
+    page.lines.append(page.style("head", case.marking.label))
