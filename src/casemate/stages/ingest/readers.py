@@ -1,10 +1,19 @@
 """Every format that casemate reads, in the order in which they are asked; the first that matches reads the part."""
 
+from casemate.stages.ingest.compressed import BZIP2, GZIP, XZ, ZSTD
 from casemate.stages.ingest.reader import Reader
 from casemate.stages.ingest.strings import STRINGS_READER
+from casemate.stages.ingest.tarred import TAR
 from casemate.stages.ingest.text import TEXT
+from casemate.stages.ingest.zipped import ZIP
 
 _IN_ORDER = (
+    GZIP,
+    XZ,
+    ZSTD,
+    BZIP2,
+    ZIP,
+    TAR,
     TEXT,
     STRINGS_READER,
 )

@@ -13,7 +13,9 @@ from casemate.stages.ingest.recognise import HEAD_BYTES, look, recognise
 from casemate.stages.ingest.source import Source
 from casemate.stages.ingest.stream import Damage, Readable, Stream
 
-SAME_ISSUES = 20  # of one code in one part; the rest is counted
+SAME_ISSUES = 20  # of one code about one part; the rest is counted
+SAME_ISSUES_BELOW = 200  # of one code about everything inside a part
+NAME_CHARS = 1024  # of a member's name
 
 
 def read(source: Source, limits: Limits | None = None, *, events: bool = True) -> Iterator[Item]:
@@ -70,7 +72,7 @@ class _Reading:
         yield Closed(number, stream.digest, stream.size, tally.length, tally.lines, intake.complete)
 
     def _hand_on(self, parent: Intake, member: Member) -> Iterator[Item]:
-        return self.part(member.stream, f"{parent.source}!{member.name}", parent, packed=member.packed)
+        return self.part(member.stream, f"{parent.source}!{member.name[:NAME_CHARS]}", parent, packed=member.packed)
 
     def _gauge(self, parent: Intake | None, *, packed: bool) -> Callable[[int], None]:
         """Make the function that is told of every byte of a part and stops it when there are too many."""
@@ -116,7 +118,7 @@ class _Tally:
         self._ended = True
         self._part = part
         self._source = source
-        self._issues: Counter[str] = Counter()
+        self._issues: Counter[tuple[str, bool]] = Counter()
 
     @property
     def lines(self) -> int:
@@ -130,15 +132,17 @@ class _Tally:
                 self.length += len(item.text)
                 self._feeds += item.text.count("\n")
                 self._ended = item.text.endswith("\n")
-            elif isinstance(item, Issue) and item.source == self._source:
-                self._issues[item.code] += 1
-                if self._issues[item.code] > SAME_ISSUES:
+            elif isinstance(item, Issue):
+                own = item.source == self._source
+                self._issues[item.code, own] += 1
+                if self._issues[item.code, own] > (SAME_ISSUES if own else SAME_ISSUES_BELOW):
                     continue
             yield item
 
     def left_out(self) -> Iterator[Issue]:
         """Say how many issues were not passed on."""
-        for code, times in self._issues.items():
-            if times > SAME_ISSUES:
-                message = f"{times - SAME_ISSUES} more of {code} in this input"
+        for (code, own), times in self._issues.items():
+            most = SAME_ISSUES if own else SAME_ISSUES_BELOW
+            if times > most:
+                message = f"{times - most} more of {code} in this input"
                 yield Issue("more-issues", Severity.NOTE, message, self._source)
