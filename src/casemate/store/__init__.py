@@ -1,1 +1,19 @@
 """The only SQL of casemate: cases, texts, readings, reviews and the stored audit chain."""
+
+from casemate.audit import NewAuditEvent
+from casemate.store.cases import CaseLine
+from casemate.store.codec import case_from_json, case_to_json
+from casemate.store.runs import Run
+from casemate.store.store import Store
+from casemate.store.texts import StoredTexts, TextWriter
+
+__all__ = [
+    "CaseLine",
+    "NewAuditEvent",
+    "Run",
+    "Store",
+    "StoredTexts",
+    "TextWriter",
+    "case_from_json",
+    "case_to_json",
+]

@@ -1,0 +1,37 @@
+"""How a database becomes what `tables.py` says: an ordered list of functions and a table with the version."""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, func, insert, inspect, select, update
+
+from casemate.audit import GENESIS
+from casemate.core.errors import StoreFailed
+from casemate.store.tables import audit_head, metadata, schema_version
+
+type_of_step = Callable[[Connection], None]
+
+STEPS: tuple[type_of_step, ...] = ()
+"""What turns version 1 into 2, 2 into 3, ...; version 1 is the first released layout."""
+
+
+def migrate(connection: Connection, steps: Sequence[type_of_step] = STEPS) -> int:
+    """Bring the database to the newest layout, in the caller's transaction, and return its version.
+
+    An empty database gets today's tables at once; an older one goes through every step in between. `StoreFailed` for
+    one that a newer casemate has written.
+    """
+    newest = 1 + len(steps)
+    if not inspect(connection).has_table(schema_version.name):
+        metadata.create_all(connection)
+        connection.execute(insert(schema_version).values(version=newest))
+        connection.execute(insert(audit_head).values(id=1, number=0, digest=GENESIS))
+        return newest
+    version = connection.execute(select(func.max(schema_version.c.version))).scalar_one()
+    if version > newest:
+        raise StoreFailed(
+            f"the database has layout {version}, this casemate knows up to {newest}", way_out="use a newer casemate"
+        )
+    for step in steps[version - 1 :]:
+        step(connection)
+    connection.execute(update(schema_version).values(version=newest))
+    return newest

@@ -1,0 +1,29 @@
+"""How bytes and text are kept in a column: compressed, and always readable back."""
+
+import re
+
+import zstandard
+
+from casemate.core.errors import StoreFailed
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def pack(data: bytes) -> bytes:
+    """Compress bytes for a column (zstd, RFC 8878)."""
+    return zstandard.ZstdCompressor(level=3).compress(data)
+
+
+def unpack(data: bytes, what: str) -> bytes:
+    """Give back what `pack` was given; `StoreFailed` naming `what` when the column is damaged."""
+    try:
+        return zstandard.ZstdDecompressor().decompress(data)
+    except zstandard.ZstdError as error:
+        raise StoreFailed(
+            f"{what} is damaged in the store: {error}", way_out="bring the store back from a backup"
+        ) from error
+
+
+def storable(text: str) -> str:
+    """Replace half surrogates, which no file or database can carry, by U+FFFD, one for one: offsets stay."""
+    return _SURROGATE.sub("\ufffd", text)

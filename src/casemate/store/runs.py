@@ -1,0 +1,61 @@
+"""Runs: which inputs one command was given and how far it came, so that the same command resumes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from casemate.audit.chain import write_time
+from casemate.core.errors import WrongUsage
+from casemate.store.packing import storable
+from casemate.store.tables import run_inputs, runs
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How far a run is: `done` are (input, reading key) pairs; `case` is empty until the run has ended."""
+
+    key: str
+    inputs: tuple[str, ...]
+    done: tuple[tuple[str, str], ...]
+    case: str = ""
+
+
+def get_run(connection: Connection, key: str) -> Run | None:
+    """Read how far a run is."""
+    row = connection.execute(select(runs.c.case).where(runs.c.key == key)).one_or_none()
+    if row is None:
+        return None
+    rows = connection.execute(
+        select(run_inputs.c.name, run_inputs.c.reading).where(run_inputs.c.run == key).order_by(run_inputs.c.position)
+    ).all()
+    done = tuple((found.name, found.reading) for found in rows if found.reading is not None)
+    return Run(key, tuple(found.name for found in rows), done, row.case or "")
+
+
+def put_run(connection: Connection, key: str, inputs: Sequence[str], time: datetime) -> None:
+    """Write a run that has just begun; the same input named twice counts once."""
+    connection.execute(insert(runs).values(key=key, begun=write_time(time)))
+    names = list(dict.fromkeys(storable(name) for name in inputs))
+    if names:
+        rows = [{"run": key, "position": position, "name": name} for position, name in enumerate(names)]
+        connection.execute(insert(run_inputs), rows)
+
+
+def mark_input(connection: Connection, key: str, name: str, reading: str) -> None:
+    """Record that an input of the run was read; `WrongUsage` when the run has no such input."""
+    changed = connection.execute(
+        update(run_inputs).where(run_inputs.c.run == key, run_inputs.c.name == storable(name)).values(reading=reading)
+    )
+    if changed.rowcount != 1:
+        raise WrongUsage(f"run {key} has no input {name}", way_out="begin the run with all its inputs")
+
+
+def mark_ended(connection: Connection, key: str, case: str, time: datetime) -> None:
+    """Record that the run has led to a case; `WrongUsage` when there is no such run."""
+    changed = connection.execute(
+        update(runs).where(runs.c.key == key).values(ended=write_time(time), case=storable(case))
+    )
+    if changed.rowcount != 1:
+        raise WrongUsage(f"there is no run {key}", way_out="begin the run first")

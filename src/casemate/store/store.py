@@ -1,0 +1,274 @@
+"""The store: every change of state and the audit event that tells of it are one transaction."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from sqlalchemy import Connection, insert, select
+
+from casemate.audit import ChainFault, NewAuditEvent, Seal, export_chain
+from casemate.audit.chain import write_time
+from casemate.core.audit import AuditEvent
+from casemate.core.case import Case, State
+from casemate.core.digest import Digest, digest_bytes
+from casemate.core.errors import StoreFailed, WrongUsage
+from casemate.core.feature import Feature
+from casemate.policy import Limits
+from casemate.store import chain
+from casemate.store.cases import CaseLine, count_cases, get_case, list_cases, put_case, put_review
+from casemate.store.database import Database
+from casemate.store.features import StoredFeatures
+from casemate.store.packing import pack, unpack
+from casemate.store.runs import Run, get_run, mark_ended, mark_input, put_run
+from casemate.store.tables import blobs, readings
+from casemate.store.texts import StoredTexts, TextWriter
+from casemate.store.verify import CASE_CONTENT, CONTENT, verify_store
+
+
+class Store:
+    """One database of cases with its audit chain; safe to use from several processes at once."""
+
+    def __init__(self, database: Database, seal: Seal, limits: Limits, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._seal = seal
+        self._limits = limits
+        self._now = now
+        self._catch_up()
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        audit: Path | None = None,
+        limits: Limits | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> "Store":
+        """Open the database at `sqlite:///PATH`, made on first use, and its audit folder.
+
+        `audit` holds the signing key and the checkpoints; by default the folder `audit` beside the database. Raises
+        `WrongUsage` for another kind of URL, `StoreFailed` for what cannot be opened, `NotTrusted` for a lost key.
+        """
+        bounds = limits or Limits()
+        database = Database(url, bounds.store_wait_seconds)
+        return cls(database, Seal.open(audit or database.path.parent / "audit"), bounds, now)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Texts and what was read
+
+    def write_texts(self, reading: str, edition: str = "") -> TextWriter:
+        """Take the chunks of one reading, as a context manager.
+
+        `edition` names everything that decides how bytes become text (program version, policy digest): the same bytes
+        may have one text an edition, and the first one of an edition stays.
+        """
+        return TextWriter(self._database, reading, edition)
+
+    def texts(self, edition: str = "") -> StoredTexts:
+        """Give the texts as citations need them, those of `edition` first."""
+        return StoredTexts(self._database, edition)
+
+    def reading(self, key: str) -> bytes | None:
+        """Return what an earlier reading under this key came to, if there was one."""
+        with self._database.reading() as connection:
+            data = connection.execute(select(readings.c.data).where(readings.c.key == key)).scalar()
+        return None if data is None else unpack(data, f"reading {key}")
+
+    def save_reading(self, key: str, data: bytes, event: NewAuditEvent, run: str = "", source: str = "") -> bool:
+        """Keep what reading one source came to; false (and no event) when the key is there already: the first stays.
+
+        With `run`, the input `source` of that run is done, in the same transaction.
+        """
+        with self._changing() as change:
+            there = change.connection.execute(select(readings.c.key).where(readings.c.key == key)).scalar()
+            if run:
+                mark_input(change.connection, run, source, key)
+            if there is not None:
+                return False
+            row = {"key": key, "time": write_time(self._now()), "data": pack(data)}
+            change.connection.execute(insert(readings).values(row))
+            change.tell(event, CONTENT, digest_bytes(data))
+        return True
+
+    def put_blob(self, data: bytes) -> Digest | None:
+        """Keep an original as it was received; None when it is larger than `limits.original_bytes`."""
+        if len(data) > self._limits.original_bytes:
+            return None
+        digest = digest_bytes(data)
+        with self._database.writing() as connection:
+            if connection.execute(select(blobs.c.size).where(blobs.c.digest == digest)).scalar() is None:
+                connection.execute(insert(blobs).values(digest=digest, size=len(data), data=pack(data)))
+        return digest
+
+    def blob(self, digest: Digest) -> bytes | None:
+        """Return an original, None when it was not kept; `StoreFailed` when it is not what it was."""
+        with self._database.reading() as connection:
+            packed = connection.execute(select(blobs.c.data).where(blobs.c.digest == digest)).scalar()
+        if packed is None:
+            return None
+        data = unpack(packed, f"original {digest}")
+        if digest_bytes(data) != digest:
+            raise StoreFailed(f"original {digest} was altered in the store", way_out="bring it back from a backup")
+        return data
+
+    # Runs
+
+    def begin_run(self, key: str, inputs: Sequence[str], event: NewAuditEvent) -> Run:
+        """Begin a run, or find how far the same run came before it was stopped."""
+        with self._changing() as change:
+            known = get_run(change.connection, key)
+            if known is None:
+                put_run(change.connection, key, inputs, self._now())
+                change.tell(event)
+                known = get_run(change.connection, key)
+        assert known is not None
+        return known
+
+    def run(self, key: str) -> Run | None:
+        """Read how far a run is."""
+        with self._database.reading() as connection:
+            return get_run(connection, key)
+
+    # Cases
+
+    def save_case(self, case: Case, event: NewAuditEvent, features: Sequence[Feature] = (), run: str = "") -> bool:
+        """Keep a case that the machine made, its features and the end of its run, in one transaction.
+
+        An earlier draft of the same id is replaced. False (and no event) when the case there stays: because it is the
+        same, or because a person has decided something on it.
+        """
+        if case.reviews or case.state is not State.DRAFT:
+            raise WrongUsage(f"case {case.id} was decided on", way_out="use add_review for a person's decision")
+        with self._changing() as change:
+            digest = put_case(change.connection, case, features)
+            if run:
+                mark_ended(change.connection, run, case.id, self._now())
+            if digest is not None:
+                change.tell(dataclasses.replace(event, subject=case.id), CASE_CONTENT, digest)
+        return digest is not None
+
+    def case(self, case_id: str) -> Case | None:
+        """Read a case."""
+        found = self.case_at(case_id)
+        return None if found is None else found[0]
+
+    def case_at(self, case_id: str) -> tuple[Case, int] | None:
+        """Read a case together with its revision, which `add_review` asks for."""
+        with self._database.reading() as connection:
+            return get_case(connection, case_id)
+
+    def cases(self, limit: int = 50, offset: int = 0, state: State | None = None) -> tuple[CaseLine, ...]:
+        """List cases, the newest first."""
+        with self._database.reading() as connection:
+            return list_cases(connection, limit, offset, state)
+
+    def count_cases(self, state: State | None = None) -> int:
+        """Count cases."""
+        with self._database.reading() as connection:
+            return count_cases(connection, state)
+
+    def add_review(self, decided: Case, revision: int, event: NewAuditEvent) -> int:
+        """Keep a case that a person has just decided on and return its new revision.
+
+        `decided` ends with the new review; `revision` is that of the case it was made from. `WrongUsage` when somebody
+        else changed the case meanwhile: of two reviewers the second is told, and nobody's decision is overwritten.
+        """
+        with self._changing() as change:
+            digest = put_review(change.connection, decided, revision)
+            change.tell(dataclasses.replace(event, subject=decided.id), CASE_CONTENT, digest)
+        return revision + 1
+
+    def features(self) -> StoredFeatures:
+        """Give the index of features that related cases are found by."""
+        return StoredFeatures(self._database)
+
+    # Audit
+
+    def record(self, event: NewAuditEvent) -> AuditEvent:
+        """Record something that changed no other state, such as an export."""
+        with self._changing() as change:
+            return change.tell(event)
+
+    def history(self, subject: str) -> tuple[AuditEvent, ...]:
+        """Return what was recorded about one thing, oldest first."""
+        with self._database.reading() as connection:
+            return tuple(chain.stored_events(connection, subject))
+
+    def audit_events(self) -> Iterator[AuditEvent]:
+        """Read the whole chain in order; `NotTrusted` at a row that is no event any more."""
+        with self._database.reading() as connection:
+            yield from chain.stored_events(connection)
+
+    def export_audit(self, out: BinaryIO) -> int:
+        """Write chain and checkpoints for an auditor and return how many events; `audit.verify_export` checks it."""
+        with self._database.reading() as connection:
+            checkpoints = chain.stored_checkpoints(connection, [])
+            return export_chain(chain.stored_events(connection), checkpoints, out)
+
+    @property
+    def public_key(self) -> bytes:
+        """The public key of the checkpoints, in PEM."""
+        return self._seal.public_key
+
+    def verify_audit(self, public_key: bytes | None = None) -> tuple[ChainFault, ...]:
+        """Check the chain, the checkpoints in and outside the database, and that every case is as it was last audited.
+
+        `public_key` is the one the auditor holds, by default the installation's own. None found means: no edit,
+        deletion, insertion, reordering or truncation.
+        """
+        with self._database.reading() as connection:
+            return verify_store(connection, self._seal, self._chain_name, public_key)
+
+    @property
+    def _chain_name(self) -> str:
+        return self._database.path.name
+
+    def _catch_up(self) -> None:
+        # A process killed between its commit and its checkpoint left the file one behind the database.
+        with self._database.reading() as connection:
+            head = chain.head_of(connection)
+            kept = chain.stored_checkpoints(connection, [], last=True)
+        if kept and head == (kept[0].number, kept[0].digest):
+            self._seal.catch_up(kept[0])
+
+    @contextmanager
+    def _changing(self) -> Iterator["_Change"]:
+        with self._database.writing() as connection:
+            change = _Change(connection, self._now)
+            yield change
+            checkpoint = None
+            if change.last is not None:
+                checkpoint = self._seal.sign(self._chain_name, change.last)
+                chain.keep_checkpoint(connection, checkpoint)
+        if checkpoint is not None:
+            # After the commit: a checkpoint must never speak of an event that is not there.
+            self._seal.write(checkpoint)
+
+
+class _Change:
+    """A transaction that changes state, and the audit events that tell of it."""
+
+    def __init__(self, connection: Connection, now: Callable[[], datetime]) -> None:
+        self.connection = connection
+        self.last: AuditEvent | None = None
+        self._now = now
+
+    def tell(self, event: NewAuditEvent, name: str = "", content: Digest | None = None) -> AuditEvent:
+        """Append the event, with the digest of what was stored under `name`, to the chain."""
+        body = event.body if content is None else (*event.body, (name, content))
+        self.last = chain.append(self.connection, dataclasses.replace(event, body=body), self._now())
+        return self.last
