@@ -11,6 +11,8 @@ HEAD_LINES = 100
 ODD_SHARE = 0.02  # control characters that text has at most, apart from NUL
 NUL_SHARE = 0.30  # NULs that a text log has at most (blocks that a crash or a rotation left unwritten)
 CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1b\b\0") | {0x7F})
+HIGH = bytes(range(128, 256))
+ODD_CHARS = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff]")
 C1 = re.compile(rb"[\x80-\x9f]")
 BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
@@ -40,13 +42,13 @@ def detect(data: bytes) -> tuple[str, int, bool]:
             return encoding, len(mark), False
     if (wide := _wide(data)) is not None:
         return wide, 0, False
-    encoding = _narrow(data)
-    odd = len(data.translate(None, CONTROLS))
     nuls = data.count(0)
-    binary = len(data) - odd > ODD_SHARE * len(data) or nuls > NUL_SHARE * len(data)
-    if encoding != "utf-8" and not binary:
-        high = sum(byte >= 0x80 for byte in data)
-        binary = high > len(data) * 0.6 or (nuls > 0 and high > len(data) * 0.05)
+    odd = len(data) - len(data.translate(None, CONTROLS))
+    high = len(data) - len(data.translate(None, HIGH))
+    encoding = _narrow(data)
+    binary = odd > ODD_SHARE * len(data) or nuls > NUL_SHARE * len(data)
+    if encoding != "utf-8":
+        binary = binary or high > 0.6 * len(data) or (nuls > 0 and high > 0.05 * len(data))
     return encoding, 0, binary
 
 
@@ -58,8 +60,7 @@ def _wide(data: bytes) -> str | None:
     for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         if zeros[first] >= 0.4 * (even // 2) and zeros[1 - first] <= 0.02 * (even // 2):
             text = data[:even].decode(encoding, "replace")
-            fine = sum(char.isprintable() or char in "\t\r\n" for char in text)
-            if fine >= 0.95 * len(text):
+            if len(ODD_CHARS.findall(text)) <= 0.05 * len(text):
                 return encoding
     return None
 
@@ -71,8 +72,9 @@ def _narrow(data: bytes) -> str:
         pass
     else:
         return "utf-8"
-    bad = sum("\udc80" <= char <= "\udcff" for char in data.decode("utf-8", "surrogateescape"))
-    good = sum(char > "\x7f" for char in data.decode("utf-8", "ignore"))
+    kept = data.decode("utf-8", "ignore")
+    bad = len(data) - len(kept.encode())
+    good = len(kept) - len(kept.encode("ascii", "ignore"))
     if good >= bad or (good == 0 and bad <= 3 and len(data) > 1000):
         return "utf-8"
     return "cp1252" if C1.search(data) else "latin-1"
