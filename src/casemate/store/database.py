@@ -92,7 +92,7 @@ class Database:
         # WAL is a property of the file and needs the file alone for a moment, for which SQLite does not wait.
         deadline = time.monotonic() + self._wait_seconds
         mode = ""
-        while mode != "wal":
+        while not mode:
             try:
                 with self._explained(), self._engine.connect() as connection:
                     raw = connection.connection.driver_connection
