@@ -1,0 +1,135 @@
+"""IP addresses in text: IPv4 and IPv6 with network length and port, told from version numbers and object ids."""
+
+import re
+from functools import lru_cache
+
+from casemate.stages.extract.checks import canonical_ipv6, is_ipv4
+from casemate.stages.extract.found import NOTHING, Found
+from casemate.stages.extract.urls import read_path_after
+
+_V4_BACK = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")  # read backwards
+_PORT = re.compile(r"\[?:\]?([0-9]{1,5})(?![0-9A-Za-z.])|:([0-9]{1,5})(?=\.(?![0-9]))")
+_NETWORK = re.compile(r"\[?/\]?([0-9]{1,3})(?![0-9A-Za-z./-])")
+_VERSION_BEFORE = re.compile(
+    r"(?:\bv|\bver|\bversions?|\bbuild|\brelease|\brevision|\bfirmware|\bupdate|\bserver|\bbefore|\bthrough|\bprior to"
+    r"|\bup to|\bupto|\bearlier than|\bfixed in|\bpatch|\bupgrade to|\bdriver|\bpackage|\boid|\bos|\bopenssl|\bkernel"
+    r"|_version|version[\"'] ?)[ .:=\"'>]{0,3}\Z",
+    re.IGNORECASE,
+)
+_VERSION_LETTERS = frozenset("vVrRsSdDeEhHoOnNlL.=:\"'>")
+_PRODUCT_BEFORE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*/\Z")
+_VERSION_AFTER = re.compile(r" ?(?:and|or) (?:earlier|later|below|above|prior|older|newer)", re.IGNORECASE)
+_V6_RUN = re.compile(r"[0-9A-Fa-f:.]+(?:\[:\][0-9A-Fa-f:.]*)*")
+_V6_BACK = re.compile(r"(?:[0-9A-Fa-f:.]|\]:\[)*")  # read backwards
+_PRODUCT_WORDS = frozenset(
+    "chrome chromium firefox safari version edge edg opr opera mozilla applewebkit webkit trident curl wget java python"
+    " openssl nginx apache php iis msie headlesschrome crios fxios yabrowser vivaldi electron samsungbrowser".split()
+)
+
+
+@lru_cache(maxsize=65536)
+def _valid(text: str) -> bool:
+    return is_ipv4(text)
+
+
+def _is_version(text: str, start: int, end: int) -> bool:
+    before = text[start - 1]
+    if before == "/":
+        word = _PRODUCT_BEFORE.search(text, max(start - 24, 0), start)
+        if word and word[0][:-1].lower() in _PRODUCT_WORDS:
+            return True
+    elif (
+        before in " =:.\"'>("
+        and text[start - 2] in _VERSION_LETTERS
+        and _VERSION_BEFORE.search(text, max(start - 24, 0), start)
+    ):
+        return True
+    return text[end] == " " and text[end + 1] in "aAoO" and _VERSION_AFTER.match(text, end) is not None
+
+
+def _standing_alone(text: str, start: int, end: int) -> bool:
+    before, after = text[start - 1], text[end]
+    if before.isalnum() or before == "_" or after.isalnum() or after == "_":
+        return False
+    if before == "." and text[start - 2].isalnum():
+        return False
+    if before == "-" and text[start - 2].isalpha():
+        return False
+    following = text[end + 1] if end + 1 < len(text) else "\n"
+    return not (after in ".-" and following.isalnum() and (after == "." or following.isalpha()))
+
+
+def read_ipv4(text: str, end: int) -> "tuple[Found, ...] | list[Found]":
+    """Confirm an IPv4 address that ends at `end`, with the network length or port that follows, or a URL path."""
+    match = _V4_BACK.match(text[end - 1 : max(end - 17, 0) : -1])
+    if match is None:
+        return NOTHING
+    start = end - match.end()
+    value = text[start:end]
+    if not _valid(value) or not _standing_alone(text, start, end) or _is_version(text, start, end):
+        return NOTHING
+    after = text[end]
+    if after in "[({" and text[end + 1] in ".d@" and text[end + 2] in ".])}o":
+        return NOTHING  # a defanged dot follows: it is not the end
+    return after_address(text, "ipv4-addr", value, start, end, most=32)
+
+
+def after_address(text: str, kind: str, value: str, start: int, end: int, most: int) -> tuple[Found, ...]:
+    """Add what may follow an address: a network length makes it a network, a port belongs to the raw form."""
+    after = text[end]
+    if after == "/" or (after == "[" and text[end + 1] == "/"):
+        network = _NETWORK.match(text, end)
+        if network and int(network[1]) <= most:
+            return (Found(kind, f"{value}/{int(network[1])}", start, network.end()),)
+        url = read_path_after(text, value, start, end)
+        return (url, Found(kind, value, start, end)) if url else (Found(kind, value, start, end),)
+    if after == ":" or (after == "[" and text[end + 1] == ":"):
+        port = _PORT.match(text, end)
+        if port and 0 < int(port[1] or port[2]) < 65536:
+            until = port.end()
+            if text[until] == "/":
+                url = read_path_after(text, f"{value}:{port[1]}", start, until)
+                if url:
+                    return (url, Found(kind, value, start, until))
+            return (Found(kind, value, start, until),)
+    return (Found(kind, value, start, end),)
+
+
+def read_ipv6(text: str, end: int) -> tuple[Found, ...]:
+    """Confirm an IPv6 address around `end` (just after `::`, after the eighth group, or after a defanged colon)."""
+    back = _V6_BACK.match(text[end - 1 : max(end - 64, 0) : -1])
+    start = end - (back.end() if back else 0)
+    run = _V6_RUN.match(text, start, min(start + 80, len(text)))
+    if run is None:
+        return NOTHING
+    raw = run[0].rstrip(".")
+    if not raw.endswith("::"):
+        raw = raw.rstrip(":")
+    stop = start + len(raw)
+    before, after = text[start - 1], text[stop]
+    if before.isalnum() or after.isalnum() or before in "_$" or after == "_":
+        return NOTHING
+    plain = raw.replace("[:]", ":")
+    groups = plain.split(":")
+    if len(groups) == 9 and "" not in groups and groups[8].isdigit():  # eight groups and a port
+        plain = plain.rpartition(":")[0]
+    if "." in plain or not _believable(plain):
+        return NOTHING
+    value = canonical_ipv6(plain)
+    if not value:
+        return NOTHING
+    network = _NETWORK.match(text, stop) if after == "/" else None
+    if network and int(network[1]) <= 128:
+        return (Found("ipv6-addr", f"{value}/{int(network[1])}", start, network.end()),)
+    return (Found("ipv6-addr", value, start, stop),)
+
+
+def _believable(plain: str) -> bool:
+    groups = [group for group in plain.split(":") if group]
+    if "::" not in plain:
+        # Eight pairs of digits are a world-wide name (EUI-64) or part of a fingerprint, not an address.
+        return len(groups) == 8 and not all(len(group) == 2 for group in groups)
+    if plain in {"::", "::1"}:
+        return plain == "::1"
+    digits = any(letter.isdigit() for letter in plain)
+    return digits and (len(groups) >= 3 or any(len(group) >= 3 for group in groups))

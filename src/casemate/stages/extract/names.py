@@ -1,0 +1,163 @@
+"""Domains and e-mail addresses where an anchor says one may end, and everything defanged."""
+
+import re
+
+from casemate.stages.extract.addresses import after_address
+from casemate.stages.extract.checks import is_ipv4
+from casemate.stages.extract.domains import canonical_domain
+from casemate.stages.extract.found import NOTHING, Found
+from casemate.stages.extract.refang import ANY_AT, ANY_DOT, DEFANGED_DOT, refang_host
+from casemate.stages.extract.tlds import CLASSIC, FILE_EXTENSIONS
+from casemate.stages.extract.urls import read_path_after
+
+_NAME_BACK = re.compile(r"[\w-]+(?:\.[\w-]+)+")  # read backwards, which changes nothing
+_LOCAL = r"[\w.!#$%&'*+/=?^{|}~-]"
+_LOCAL_BACK = re.compile(r"[\w.+%&'=^~-]{1,64}")  # read backwards
+_AT_BACK = re.compile(rf"([\w.+%&=^~-]{{1,64}})({ANY_AT})\Z")
+_DEFANGED_NAME = re.compile(rf"(?<![\w-])[\w-]{{1,63}}(?:{ANY_DOT}[\w-]{{1,63}})+")
+_DEFANGED = re.compile(DEFANGED_DOT)
+_PORT = re.compile(r"(?:\[:\]|:)([0-9]{1,5})(?![0-9A-Za-z])")
+_WINDOW = 600
+_NO_BEFORE = frozenset("$&@#~")
+_MAILBOX_HOST = re.compile(rf"([\w.+%&'=^~-]{{1,64}})(?:{ANY_AT})([\w-]+(?:{ANY_DOT}[\w-]+)+)")
+
+
+def read_domain(text: str, end: int) -> tuple[Found, ...]:
+    """Confirm a plain domain that ends at `end`, or the e-mail address it belongs to, with port or path behind it."""
+    match = _NAME_BACK.match(text[end - 1 : max(end - 256, 0) : -1])
+    if match is None:
+        return NOTHING
+    start = end - match.end()
+    name = text[start:end]
+    after = text[end]
+    if text[start - 1] == "@":
+        return _read_mailbox(text, name, start, end)
+    stripped = name.lstrip("-_")
+    start += len(name) - len(stripped)
+    if "." not in stripped:
+        return NOTHING
+    value = canonical_domain(stripped)
+    if not value:
+        value = _believed_by_place(text, stripped, start, end)
+        if not value:
+            return NOTHING
+    if after in "@(" or _hidden_by_place(text, stripped, start, end):
+        return NOTHING
+    return _with_tail(text, value, start, end)
+
+
+def _read_mailbox(text: str, name: str, start: int, end: int) -> tuple[Found, ...]:
+    host = canonical_domain(name, trusted=True)
+    local = _LOCAL_BACK.match(text[start - 2 : max(start - 66, 0) : -1])
+    if not host or local is None:
+        return NOTHING
+    begin = start - 1 - local.end()
+    user = text[begin : start - 1].lstrip(".'=&%^~-")
+    if not user or user.endswith(".") or text[begin - 1] in "/:@" and text[begin - 3 : begin] == "://":
+        return NOTHING
+    begin = start - 1 - len(user)
+    return (Found("email-addr", f"{user}@{host}", begin, end),)
+
+
+def _believed_by_place(text: str, name: str, start: int, end: int) -> str:
+    """Believe an ending that is a file extension too when only a host can stand there: a port or a path follows."""
+    ending = name.rpartition(".")[2].lower()
+    if ending not in FILE_EXTENSIONS or text[start - 1] in "/\\_%":
+        return ""
+    port = _PORT.match(text, end)
+    if port and 0 < int(port[1]) < 65536 and int(port[1]) in {80, 443, 8080, 8443, 53, 22, 21, 25}:
+        return canonical_domain(name, trusted=True)
+    return ""
+
+
+def _hidden_by_place(text: str, name: str, start: int, end: int) -> bool:
+    before, after = text[start - 1], text[end]
+    if before in "/\\":
+        previous = text[start - 2]
+        return previous.isalnum() or previous in "._-%~})]*" or (before == "\\" and previous != "\\")
+    if before in _NO_BEFORE:
+        return True
+    if after in "[({<" and _DEFANGED.match(text, end):
+        return True  # it goes on after a defanged dot
+    if after == "\\" and text[end + 1] == ".":
+        return True
+    ending = name.rpartition(".")[2].lower()
+    return ending not in CLASSIC and (after == "=" or (after == "[" and before in " \n\t(") or before == "%")
+
+
+def _with_tail(text: str, value: str, start: int, end: int) -> tuple[Found, ...]:
+    after = text[end]
+    until = end
+    port = _PORT.match(text, end) if after in ":[" else None
+    plain = value
+    if port and 0 < int(port[1]) < 65536:
+        until = port.end()
+        plain = f"{value}:{int(port[1])}"
+    if text[until] == "/":
+        url = read_path_after(text, plain, start, until)
+        if url:
+            return (url, Found("domain-name", value, start, until))
+    return (Found("domain-name", value, start, until),)
+
+
+def read_idn(text: str, end: int) -> tuple[Found, ...]:
+    """Confirm a domain whose last label is not ASCII, two characters of which end at `end`."""
+    while text[end].isalnum() or text[end] == "-":
+        end += 1
+    return read_domain(text, end)
+
+
+def _window(text: str, at: int) -> tuple[int, int]:
+    low = text.rfind("\n", max(at - _WINDOW, 0), at) + 1 or max(at - _WINDOW, 0)
+    high = text.find("\n", at, at + _WINDOW)
+    return low, high if high >= 0 else min(at + _WINDOW, len(text))
+
+
+def read_defanged(text: str, end: int) -> tuple[Found, ...]:
+    """Confirm an address, domain or e-mail address with a defanged dot, which ends at or just before `end`."""
+    low, high = _window(text, end)
+    for match in _DEFANGED_NAME.finditer(text, low, high):
+        if match.end() < end - 1:
+            continue
+        if match.start() > end:
+            return NOTHING
+        return _confirm_defanged(text, match.start(), match.end())
+    return NOTHING
+
+
+def _confirm_defanged(text: str, start: int, end: int) -> tuple[Found, ...]:
+    raw = text[start:end]
+    if " dot " in raw.lower() and raw.lower().rpartition(" dot ")[2] not in CLASSIC:
+        return NOTHING
+    plain = refang_host(raw).strip("-_")
+    if is_ipv4(plain):
+        return after_address(text, "ipv4-addr", plain, start, end, most=32)
+    value = canonical_domain(plain, trusted=True)
+    while not value and "." in plain:
+        # `evil[.]com.Then` or `evil[.]com dot`: leave out the last label and try again.
+        cut = list(re.finditer(ANY_DOT, text[start:end]))[-1]
+        end = start + cut.start()
+        plain = plain.rpartition(".")[0]
+        value = canonical_domain(plain, trusted=True)
+    if not value:
+        return NOTHING
+    mailbox = _AT_BACK.search(text, max(start - 80, 0), start)
+    if mailbox and (" " not in mailbox[2].strip(" ") and (mailbox[2].strip() != "at" or " dot " in raw)):
+        user = mailbox[1].lstrip(".'=&%^~-")
+        if user:
+            begin = mailbox.start() + len(mailbox[1]) - len(user)
+            return (Found("email-addr", f"{user}@{value}", begin, end),)
+    return _with_tail(text, value, start, end)
+
+
+def read_defanged_at(text: str, end: int) -> tuple[Found, ...]:
+    """Confirm an e-mail address with a defanged at sign, which ends at `end`."""
+    low, high = _window(text, end)
+    for match in _MAILBOX_HOST.finditer(text, low, high):
+        if match.start() <= end <= match.end():
+            host = canonical_domain(refang_host(match[2]), trusted=True)
+            user = match[1].lstrip(".'=&%^~-")
+            if host and user:
+                begin = match.start() + len(match[1]) - len(user)
+                return (Found("email-addr", f"{user}@{host}", begin, match.end()),)
+    return NOTHING

@@ -1,0 +1,182 @@
+"""The scanner: text in, sightings of observables out, in one pass."""
+
+from bisect import bisect_left
+from operator import itemgetter
+from typing import Protocol
+
+from casemate.core.errors import WrongUsage
+from casemate.core.observable import Sighting
+from casemate.stages.extract.addresses import read_ipv4, read_ipv6
+from casemate.stages.extract.engine_hyperscan import HyperscanEngine
+from casemate.stages.extract.engine_re import ReEngine
+from casemate.stages.extract.found import Reader
+from casemate.stages.extract.hashes import (
+    hash_reader,
+    read_bech32,
+    read_bitcoin,
+    read_ethereum,
+    read_ja4,
+    read_monero,
+    read_ssdeep,
+    read_tlsh,
+)
+from casemate.stages.extract.identifiers import (
+    read_asn,
+    read_attack,
+    read_cve,
+    read_cwe,
+    read_event_id,
+    read_ghsa,
+    read_mac,
+    read_sid,
+)
+from casemate.stages.extract.names import read_defanged, read_defanged_at, read_domain, read_idn
+from casemate.stages.extract.patterns import ANCHORS, KIND_BITS, KIND_MASK
+from casemate.stages.extract.places import (
+    read_browser,
+    read_marked_agent,
+    read_mutex,
+    read_registry,
+    read_unix_path,
+    read_windows_path,
+)
+from casemate.stages.extract.refang import clear_view
+from casemate.stages.extract.urls import read_url
+
+READERS: dict[str, Reader] = {
+    "ipv4": read_ipv4,
+    "ipv6": read_ipv6,
+    "domain": read_domain,
+    "idn": read_idn,
+    "url": read_url,
+    "defanged": read_defanged,
+    "defanged-at": read_defanged_at,
+    "md5": hash_reader("MD5", 32),
+    "sha1": hash_reader("SHA-1", 40),
+    "sha256": hash_reader("SHA-256", 64),
+    "sha512": hash_reader("SHA-512", 128),
+    "tlsh": read_tlsh,
+    "ssdeep": read_ssdeep,
+    "cve": read_cve,
+    "ghsa": read_ghsa,
+    "cwe": read_cwe,
+    "attack": read_attack,
+    "unix-path": read_unix_path,
+    "windows-path": read_windows_path,
+    "registry": read_registry,
+    "mutex": read_mutex,
+    "user-agent": read_browser,
+    "marked-agent": read_marked_agent,
+    "asn": read_asn,
+    "mac": read_mac,
+    "bitcoin": read_bitcoin,
+    "bech32": read_bech32,
+    "ethereum": read_ethereum,
+    "monero": read_monero,
+    "ja4": read_ja4,
+    "sid": read_sid,
+    "event-id": read_event_id,
+}
+"""What confirms the anchors of each name."""
+
+SEEN_INSIDE = frozenset(
+    {
+        "file",
+        "vulnerability",
+        "weakness",
+        "attack-pattern",
+        "x-mitre-tactic",
+        "intrusion-set",
+        "malware",
+        "course-of-action",
+        "cryptocurrency-wallet",
+        "tls-fingerprint",
+        "windows-sid",
+    }
+)
+"""Types that are reported even inside a URL, a path or a key; any other is not seen inside what was already found."""
+
+
+class Engine(Protocol):
+    """Finds the anchors of `patterns.ANCHORS` in padded bytes."""
+
+    name: str
+
+    def hits(self, data: bytes) -> list[int]:
+        """List where anchors end, each as `end << KIND_BITS | anchor`, in ascending order, each once."""
+        ...
+
+
+def _choose(engine: str) -> Engine:
+    if engine == "re":
+        return ReEngine()
+    if engine == "hyperscan":
+        return HyperscanEngine()
+    if engine != "auto":
+        raise WrongUsage(f"unknown scan engine {engine!r}", way_out='choose "auto", "hyperscan" or "re"')
+    try:
+        import hyperscan  # noqa: F401 - only whether it is there
+    except ImportError:
+        return ReEngine()
+    return HyperscanEngine()
+
+
+class Scanner:
+    """Finds observables in text; make one and use it for many texts, in one thread at a time.
+
+    `engine` is `auto` (hyperscan where it is installed, else `re`), `hyperscan` or `re`; all give the same answers.
+    """
+
+    def __init__(self, engine: str = "auto") -> None:
+        self._engine = _choose(engine)
+        self._table = [(READERS[anchor.name], anchor.tail) for anchor in ANCHORS]
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine in use."""
+        return self._engine.name
+
+    def scan(self, text: str, start: int = 0) -> list[Sighting]:
+        """Find the observables in `text`, whose first character is at offset `start` of the whole; sorted by start.
+
+        Nothing found spans two lines, so a text cut at line ends gives the same sightings in parts as in one.
+        """
+        padded = f"\n{text}\n"
+        offsets: list[int] = []
+        if not text.isascii():
+            padded, offsets = clear_view(padded)
+        table, found = self._table, []
+        append = found.append
+        covered, in_order, last = 0, True, 0
+        for hit in self._engine.hits(padded.encode("latin-1", "replace")):
+            read, tail = table[hit & KIND_MASK]
+            results = read(padded, (hit >> KIND_BITS) - tail)
+            if not results:
+                continue
+            kind, _, first, end, _ = results[0]
+            if first < covered and kind not in SEEN_INSIDE:
+                continue
+            covered = max(covered, end)
+            for result in results:
+                append(result)
+                in_order = in_order and result[2] >= last
+                last = result[2]
+        if not in_order:
+            found = _tidy(found)
+        if offsets:
+            found = [
+                one._replace(start=offsets[one.start], end=offsets[one.end - 1] + 1 if one.end > one.start else offsets[one.end])
+                for one in found
+            ]
+            padded = f"\n{text}\n"
+        if not text.isascii():
+            padded = f"\n{text}\n"
+        make, shift = tuple.__new__, start - 1
+        return [
+            make(Sighting, (kind, value, padded[low:high], low + shift, high + shift, hash_name, ()))
+            for kind, value, low, high, hash_name in found
+        ]
+
+
+def _tidy(found: list) -> list:  # type: ignore[type-arg]
+    return sorted(dict.fromkeys(found), key=itemgetter(2))

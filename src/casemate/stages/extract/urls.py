@@ -1,0 +1,139 @@
+"""URLs in text: with any scheme, defanged or not, and those written without a scheme."""
+
+import re
+
+from casemate.stages.extract.checks import canonical_ipv6, is_ipv4
+from casemate.stages.extract.domains import canonical_domain
+from casemate.stages.extract.found import NOTHING, Found
+from casemate.stages.extract.refang import SCHEME_SEPARATOR, plain_scheme, refang_host, refang_path, split_host
+
+_MOST = 4096
+_SCHEME_BACK = re.compile(
+    r"(?<![A-Za-z0-9])(?:[A-Za-z][A-Za-z0-9+.*_]{1,18}?(?:[\[(][sS][\])])?|[hH]\[?[tTxX]{2}\]?[pP][sS]?)"
+    r"\s?(?:[\[({<]\s?)?:?\s?[\])}>]?(?:[\[({]?\\?/\\?/?[\])}]?|\\\\)\Z"
+)
+_SEPARATOR_BACK = re.compile(r"[\s\[({<]*:")
+_STRETCH = (
+    r"(?:[^\s\"'<>|`^\[\]{}\\\u2018\u2019\u201c\u201d\u00ab\u00bb\u3001\u3002\uff0c\uff1b]"
+    r"|\[(?:\.|dot|:|/|//|@|at|-|_|=|\?|&|#|%|://)\]|\{(?:\.|dot)\}|\[[0-9A-Fa-f:]{2,45}\]|\\(?=[./:])"
+    r"|\{[\w.-]{0,40}\}|\[[\w.-]{1,24}\](?=[/=&.?\w]))"
+)
+_BODY = re.compile(rf"(?: ?[\[({{] ?(?:\.|dot) ?[\])}}] ?(?=[\w-])|{_STRETCH}){{1,{_MOST}}}")
+_PATH = re.compile(rf"/{_STRETCH}{{1,{_MOST}}}")
+_AUTHORITY = re.compile(
+    r"(?:[^@/?#\s]{1,128}@)?(?:\[(?P<six>[0-9A-Fa-f:.]{2,45})\]|(?P<host>[\w.*%$-]{1,253}))(?::(?P<port>[0-9]{0,5}))?\Z"
+)
+_NEXT_URL = re.compile(r"[,;|](?=(?:h[tx*]{2}ps?|meow|ftp)(?:\[?:|:))", re.IGNORECASE)
+_PATH_LIKE = re.compile(r"/(?!\d{1,3}(?:\.\d{1,3}){3}(?![\w.]))[\w~%?#=.\[({+@-]")  # an address after a slash is no path
+_CLOSERS = {")": "(", "]": "[", "}": "{", ">": "<"}
+_KNOWN_SCHEMES = frozenset(
+    "http https ftp ftps sftp ssh scp tcp udp ws wss ldap ldaps rmi smb cifs nfs file telnet irc ircs git svn rtsp rtmp"
+    " socks socks4 socks5 stratum stratum+tcp stratum+ssl mysql postgres postgresql redis mongodb amqp mqtt hdfs s3 gs"
+    " viewfs vnc rdp dns tls ssl jdbc imap imaps pop3 smtp gopher tftp ipfs magnet chrome-extension".split()
+)
+
+
+def trim_end(raw: str) -> str:
+    """Leave out what ends the sentence, not the URL: punctuation, and closing brackets that none in it opens."""
+    cut = _NEXT_URL.search(raw)
+    if cut:
+        raw = raw[: cut.start()]
+    while raw:
+        last = raw[-1]
+        if last in ".,;:!?*'\"\\" or (last == "_" and raw.count("_") % 2 and "_" not in raw[:-1]):
+            raw = raw[:-1]
+        elif last in _CLOSERS:
+            if re.search(r"\[(?:\.|dot|:|/|@|at|-|_|=|\?|&|#|%)\]\Z", raw):
+                raw = raw[: raw.rindex("[")]
+            elif raw.count(last) > raw.count(_CLOSERS[last]):
+                raw = raw[:-1]
+            else:
+                return raw
+        elif last in "[({<":
+            raw = raw[:-1]
+        else:
+            return raw
+    return raw
+
+
+def read_url(text: str, end: int) -> tuple[Found, ...]:
+    """Confirm a URL whose scheme separator ends at or just before `end`; its host comes with it."""
+    low = max(end - 40, 0)
+    scheme = _SCHEME_BACK.search(text, low, end)
+    if scheme is None:
+        return NOTHING
+    start = scheme.start()
+    word = re.match(r"[A-Za-z][\w+.*]*?(?:[\[(][sS][\])])?(?=\s?[\[({<]?\s?:)|[A-Za-z][\w+.*]*(?:[\[(][sS][\])])?", scheme[0])
+    if word is None:
+        return NOTHING
+    separator = SCHEME_SEPARATOR.match(text, start + word.end())
+    if separator is None or separator.end() < end - 1:
+        return NOTHING
+    plain = plain_scheme(word[0])
+    body = _BODY.match(text, separator.end())
+    if body is None:
+        return NOTHING
+    raw = trim_end(body[0])
+    authority, path = split_host(raw)
+    return _confirm(text, plain, start, separator.end(), authority, path)
+
+
+def _confirm(text: str, scheme: str, start: int, at: int, authority: str, path: str) -> tuple[Found, ...]:
+    plain = refang_host(authority)
+    if scheme == "file" and not plain:
+        return (Found("url", f"file://{refang_path(path)}", start, at + len(path)),) if len(path) > 3 else NOTHING
+    match = _AUTHORITY.match(plain)
+    if match is None:
+        match = _AUTHORITY.match(plain.split(",")[0].split(";")[0].rstrip(").("))
+        if match is None:
+            return NOTHING
+        plain, path = match[0], ""
+        authority = authority[: len(authority.split(",")[0].split(";")[0].rstrip(").("))]
+    six, host = match["six"], match["host"] or ""
+    end = at + len(authority) + len(path)
+    if six:
+        value = canonical_ipv6(six)
+        if not value:
+            return NOTHING
+        kind = "ipv6-addr"
+    elif is_ipv4(host):
+        kind, value = "ipv4-addr", host
+    else:
+        value = canonical_domain(host.lstrip("*.").rstrip("."), trusted=True)
+        kind = "domain-name"
+        if not value:
+            if scheme not in _KNOWN_SCHEMES or not re.match(r"[A-Za-z0-9_*-]", host) or len(host) < 2:
+                return NOTHING
+            kind = ""
+            if host.count(".") and re.search(r"\.(?:\d+|)\Z", host):
+                return NOTHING
+    url = Found("url", f"{scheme}://{_lower_host(plain)}{refang_path(path)}", start, end)
+    if not kind:
+        return (url,)
+    host_at, host_end = _host_span(text, at, at + len(authority))
+    return (url, Found(kind, value, host_at, host_end))
+
+
+def _lower_host(authority: str) -> str:
+    user, at, host = authority.rpartition("@")
+    return user + at + host.lower()
+
+
+def _host_span(text: str, start: int, end: int) -> tuple[int, int]:
+    user = text.rfind("@", start, end)
+    if user >= 0 and text[user + 1 : user + 2] not in {"]", ")"}:
+        start = user + 1
+    while start < end and text[start] in " *.":
+        start += 1
+    return start, end
+
+
+def read_path_after(text: str, plain: str, start: int, end: int) -> Found | None:
+    """Confirm a URL without a scheme: the host, written `plain`, stands at `start..end` and a path follows."""
+    match = _PATH.match(text, end)
+    if match is None:
+        return None
+    raw = trim_end(match[0])
+    if len(raw) < 2 or not _PATH_LIKE.match(raw):
+        return None
+    return Found("url", plain.lower() + refang_path(raw), start, end + len(raw))
