@@ -1,6 +1,11 @@
 """Every format that casemate reads, in the order in which they are asked; the first that matches reads the part."""
 
 from casemate.stages.ingest.compressed import BZIP2, GZIP, XZ, ZSTD
+from casemate.stages.ingest.evtx import EVTX
+from casemate.stages.ingest.json_lines import JSON_DOCUMENT, JSON_FAMILIES, JSON_LINES, ZEEK_JSON
+from casemate.stages.ingest.log_lines import LOGS
+from casemate.stages.ingest.mail import MAIL
+from casemate.stages.ingest.page import HTML
 from casemate.stages.ingest.reader import Reader
 from casemate.stages.ingest.strings import STRINGS_READER
 from casemate.stages.ingest.tarred import TAR
@@ -14,6 +19,14 @@ _IN_ORDER = (
     BZIP2,
     ZIP,
     TAR,
+    EVTX,
+    *JSON_FAMILIES,
+    ZEEK_JSON,
+    JSON_LINES,
+    JSON_DOCUMENT,
+    MAIL,
+    HTML,
+    *LOGS,
     TEXT,
     STRINGS_READER,
 )
