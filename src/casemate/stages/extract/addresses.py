@@ -1,7 +1,6 @@
 """IP addresses in text: IPv4 and IPv6 with network length and port, told from version numbers and object ids."""
 
 import re
-from functools import lru_cache
 
 from casemate.stages.extract.checks import canonical_ipv6, is_ipv4
 from casemate.stages.extract.found import NOTHING, Found
@@ -10,13 +9,17 @@ from casemate.stages.extract.urls import read_path_after
 _V4_BACK = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")  # read backwards
 _PORT = re.compile(r"\[?:\]?([0-9]{1,5})(?![0-9A-Za-z.])|:([0-9]{1,5})(?=\.(?![0-9]))")
 _NETWORK = re.compile(r"\[?/\]?([0-9]{1,3})(?![0-9A-Za-z./-])")
-_VERSION_BEFORE = re.compile(
-    r"(?:\bv|\bver|\bversions?|\bbuild|\brelease|\brevision|\bfirmware|\bupdate|\bserver|\bbefore|\bthrough|\bprior to"
-    r"|\bup to|\bupto|\bearlier than|\bfixed in|\bpatch|\bupgrade to|\bdriver|\bpackage|\boid|\bos|\bopenssl|\bkernel"
-    r"|_version|version[\"'] ?)[ .:=\"'>]{0,3}\Z",
+_VERSION_WORDS = (
+    "v ver version versions build release revision firmware update server before through patch driver package oid os"
+    " openssl kernel prior|to up|to upto earlier|than fixed|in upgrade|to"
+).split()
+_VERSION_BEFORE = re.compile(  # read backwards
+    "[ .:=\"'>]{0,3}(?:" + "|".join(word[::-1].replace("|", " ") for word in _VERSION_WORDS) + r")(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
-_VERSION_LETTERS = frozenset("vVrRsSdDeEhHoOnNlL.=:\"'>")
+_MAY_END_VERSION = frozenset("vVrRsSdDeEhHoOnNlL.=:\"'>")
+_QUIET_BEFORE = frozenset(" \t\n([{,;|<=:'\"`>@/")
+_QUIET_AFTER = frozenset(" \t\n)],;|<>'\"`:/")
 _PRODUCT_BEFORE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*/\Z")
 _VERSION_AFTER = re.compile(r" ?(?:and|or) (?:earlier|later|below|above|prior|older|newer)", re.IGNORECASE)
 _V6_RUN = re.compile(r"[0-9A-Fa-f:.]+(?:\[:\][0-9A-Fa-f:.]*)*")
@@ -27,23 +30,28 @@ _PRODUCT_WORDS = frozenset(
 )
 
 
-@lru_cache(maxsize=65536)
-def _valid(text: str) -> bool:
-    return is_ipv4(text)
+class _Validity(dict[str, bool]):
+    """Remembers which strings are addresses: logs repeat them, and a dictionary answers fastest."""
+
+    def __missing__(self, text: str) -> bool:
+        if len(self) > 100_000:
+            self.clear()
+        self[text] = answer = is_ipv4(text)
+        return answer
+
+
+_VALID = _Validity()
 
 
 def _is_version(text: str, start: int, end: int) -> bool:
     before = text[start - 1]
     if before == "/":
-        word = _PRODUCT_BEFORE.search(text, max(start - 24, 0), start)
+        word = _PRODUCT_BEFORE.search(text, max(start - 24, 0), start) if text[start - 2].isalpha() else None
         if word and word[0][:-1].lower() in _PRODUCT_WORDS:
             return True
-    elif (
-        before in " =:.\"'>("
-        and text[start - 2] in _VERSION_LETTERS
-        and _VERSION_BEFORE.search(text, max(start - 24, 0), start)
-    ):
-        return True
+    elif text[start - 2] in _MAY_END_VERSION and before in " =:.\"'>(":
+        if _VERSION_BEFORE.match(text[start - 1 : max(start - 24, 0) : -1]):
+            return True
     return text[end] == " " and text[end + 1] in "aAoO" and _VERSION_AFTER.match(text, end) is not None
 
 
@@ -55,23 +63,31 @@ def _standing_alone(text: str, start: int, end: int) -> bool:
         return False
     if before == "-" and text[start - 2].isalpha():
         return False
-    following = text[end + 1] if end + 1 < len(text) else "\n"
-    return not (after in ".-" and following.isalnum() and (after == "." or following.isalpha()))
+    if after in ".-" and end + 1 < len(text):
+        following = text[end + 1]
+        return not (following.isalpha() or (after == "." and following.isdigit()))
+    return True
 
 
-def read_ipv4(text: str, end: int) -> "tuple[Found, ...] | list[Found]":
+def read_ipv4(text: str, end: int) -> tuple[Found, ...]:
     """Confirm an IPv4 address that ends at `end`, with the network length or port that follows, or a URL path."""
-    match = _V4_BACK.match(text[end - 1 : max(end - 17, 0) : -1])
+    match = _V4_BACK.match(text[end - 1 : end - 17 if end > 17 else 0 : -1])
     if match is None:
         return NOTHING
     start = end - match.end()
     value = text[start:end]
-    if not _valid(value) or not _standing_alone(text, start, end) or _is_version(text, start, end):
-        return NOTHING
     after = text[end]
-    if after in "[({" and text[end + 1] in ".d@" and text[end + 2] in ".])}o":
-        return NOTHING  # a defanged dot follows: it is not the end
-    return after_address(text, "ipv4-addr", value, start, end, most=32)
+    if (
+        not _VALID[value]
+        or not ((text[start - 1] in _QUIET_BEFORE and after in _QUIET_AFTER) or _standing_alone(text, start, end))
+        or _is_version(text, start, end)
+    ):
+        return NOTHING
+    if after in "/:[({":
+        if after in "[({" and text[end + 1] in ".d@" and text[end + 2] in ".])}o":
+            return NOTHING  # a defanged dot follows: it is not the end
+        return after_address(text, "ipv4-addr", value, start, end, most=32)
+    return (("ipv4-addr", value, start, end, ""),)
 
 
 def after_address(text: str, kind: str, value: str, start: int, end: int, most: int) -> tuple[Found, ...]:
@@ -80,9 +96,9 @@ def after_address(text: str, kind: str, value: str, start: int, end: int, most: 
     if after == "/" or (after == "[" and text[end + 1] == "/"):
         network = _NETWORK.match(text, end)
         if network and int(network[1]) <= most:
-            return (Found(kind, f"{value}/{int(network[1])}", start, network.end()),)
+            return ((kind, f"{value}/{int(network[1])}", start, network.end(), ""),)
         url = read_path_after(text, value, start, end)
-        return (url, Found(kind, value, start, end)) if url else (Found(kind, value, start, end),)
+        return (url, (kind, value, start, end, "")) if url else ((kind, value, start, end, ""),)
     if after == ":" or (after == "[" and text[end + 1] == ":"):
         port = _PORT.match(text, end)
         if port and 0 < int(port[1] or port[2]) < 65536:
@@ -90,9 +106,9 @@ def after_address(text: str, kind: str, value: str, start: int, end: int, most: 
             if text[until] == "/":
                 url = read_path_after(text, f"{value}:{port[1]}", start, until)
                 if url:
-                    return (url, Found(kind, value, start, until))
-            return (Found(kind, value, start, until),)
-    return (Found(kind, value, start, end),)
+                    return (url, (kind, value, start, until, ""))
+            return ((kind, value, start, until, ""),)
+    return ((kind, value, start, end, ""),)
 
 
 def read_ipv6(text: str, end: int) -> tuple[Found, ...]:
@@ -120,8 +136,8 @@ def read_ipv6(text: str, end: int) -> tuple[Found, ...]:
         return NOTHING
     network = _NETWORK.match(text, stop) if after == "/" else None
     if network and int(network[1]) <= 128:
-        return (Found("ipv6-addr", f"{value}/{int(network[1])}", start, network.end()),)
-    return (Found("ipv6-addr", value, start, stop),)
+        return (("ipv6-addr", f"{value}/{int(network[1])}", start, network.end(), ""),)
+    return (("ipv6-addr", value, start, stop, ""),)
 
 
 def _believable(plain: str) -> bool:

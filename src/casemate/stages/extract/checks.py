@@ -100,7 +100,9 @@ def is_ethereum(text: str) -> bool:
         return len(set(body.lower())) > 4
     digest = _keccak256(body.lower().encode("ascii")).hex()
     return all(
-        (letter.isupper() == (int(nibble, 16) >= 8)) for letter, nibble in zip(body, digest, strict=False) if letter.isalpha()
+        (letter.isupper() == (int(nibble, 16) >= 8))
+        for letter, nibble in zip(body, digest, strict=False)
+        if letter.isalpha()
     )
 
 
@@ -123,7 +125,12 @@ def is_monero(text: str) -> bool:
 
 def is_ssdeep(block_size: str, first: str, second: str) -> bool:
     """Check the parts of an ssdeep hash: a block size of 3 * 2^n, parts of at most 64 and no long repeats."""
-    if int(block_size) not in _SSDEEP_BLOCK_SIZES or len(first) > 64 or len(second) > 64 or len(second) > len(first) + 4:
+    if (
+        int(block_size) not in _SSDEEP_BLOCK_SIZES
+        or len(first) > 64
+        or len(second) > 64
+        or len(second) > len(first) + 4
+    ):
         return False
     return not re.search(r"(.)\1\1\1", first + "/" + second)
 

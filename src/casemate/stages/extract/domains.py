@@ -44,7 +44,9 @@ def canonical_domain(text: str, *, trusted: bool = False) -> str:
     if lowered.isascii():
         return lowered
     try:
-        return ".".join(label.encode("idna").decode("ascii") if not label.isascii() else label for label in lowered.split("."))
+        return ".".join(
+            label.encode("idna").decode("ascii") if not label.isascii() else label for label in lowered.split(".")
+        )
     except UnicodeError:
         return ""
 

@@ -1,20 +1,14 @@
 """What a reader hands back when it has confirmed an anchor."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
+Found = tuple[str, str, int, int, str]
+"""An observable confirmed in the padded text: type, value, start, end, hash name; a plain tuple, for speed."""
 
-class Found(NamedTuple):
-    """An observable confirmed at `start..end` of the padded text; the first of a list covers the others."""
+Reader = Callable[[str, int], "tuple[Found, ...]"]
+"""Confirms what stands at an anchor: the padded text and where the anchor ends (context left out), to what was found.
 
-    type: str
-    value: str
-    start: int
-    end: int
-    hash: str = ""
-
-
-Reader = Callable[[str, int], Sequence[Found]]
-"""Confirms what stands at an anchor: the padded text and where the anchor ends (context left out), to what was found."""
+The first of the tuple covers the others: nothing else is seen inside it, except the types in `scanner.SEEN_INSIDE`.
+"""
 
 NOTHING: tuple[Found, ...] = ()

@@ -5,7 +5,10 @@ import re
 from casemate.stages.extract.checks import is_bitcoin_base58, is_bitcoin_bech32, is_ethereum, is_monero, is_ssdeep
 from casemate.stages.extract.found import NOTHING, Found, Reader
 
-_MARK = re.compile(r"\b(ja3s?|imp(?:ort)?[-_ ]?hash)\b[^0-9A-Za-z]{0,4}(?:hash|md5|fingerprint|digest|is)?[^0-9A-Za-z]{0,6}\Z", re.IGNORECASE)
+_MARK = re.compile(
+    r"\b(ja3s?|imp(?:ort)?[-_ ]?hash)\b[^0-9A-Za-z]{0,4}(?:hash|md5|fingerprint|digest|is)?[^0-9A-Za-z]{0,6}\Z",
+    re.IGNORECASE,
+)
 _SSDEEP = re.compile(r"(?<![0-9A-Za-z/+:])([0-9]{1,10}):([A-Za-z0-9/+]{6,64}):([A-Za-z0-9/+]{6,64})(?![A-Za-z0-9/+:=])")
 
 
@@ -20,10 +23,10 @@ def hash_reader(name: str, length: int) -> Reader:
         if length == 32:
             mark = _MARK.search(text, max(start - 32, 0), start)
             if mark and mark[1][0] in "jJ":
-                return (Found("tls-fingerprint", value, start, end),)
+                return (("tls-fingerprint", value, start, end, ""),)
             if mark:
-                return (Found("file", value, start, end, "IMPHASH"),)
-        return (Found("file", value, start, end, name),)
+                return (("file", value, start, end, "IMPHASH"),)
+        return (("file", value, start, end, name),)
 
     return read
 
@@ -34,20 +37,22 @@ def read_tlsh(text: str, end: int) -> tuple[Found, ...]:
     if text[start - 2 : start].upper() == "T1":
         start -= 2
     digits = text[end - 70 : end].upper()
-    return (Found("file", "T1" + digits, start, end, "TLSH"),) if len(set(digits)) > 1 else NOTHING
+    return (("file", "T1" + digits, start, end, "TLSH"),) if len(set(digits)) > 1 else NOTHING
 
 
 def read_ssdeep(text: str, end: int) -> tuple[Found, ...]:
     """Confirm an ssdeep hash around `end`, which lies in its second part."""
     for match in _SSDEEP.finditer(text, max(end - 96, 0), min(end + 72, len(text))):
         if match.start() < end <= match.end():
-            return (Found("file", match[0], match.start(), match.end(), "SSDEEP"),) if is_ssdeep(*match.groups()) else NOTHING
+            return (
+                (("file", match[0], match.start(), match.end(), "SSDEEP"),) if is_ssdeep(*match.groups()) else NOTHING
+            )
     return NOTHING
 
 
 def read_ja4(text: str, end: int) -> tuple[Found, ...]:
     """Confirm a JA4 fingerprint of 36 characters."""
-    return (Found("tls-fingerprint", text[end - 36 : end].lower(), end - 36, end),)
+    return (("tls-fingerprint", text[end - 36 : end].lower(), end - 36, end, ""),)
 
 
 def _token(text: str, end: int, most: int) -> tuple[str, int]:
@@ -60,23 +65,23 @@ def _token(text: str, end: int, most: int) -> tuple[str, int]:
 def read_bitcoin(text: str, end: int) -> tuple[Found, ...]:
     """Confirm a Base58Check address by its checksum."""
     token, start = _token(text, end, 35)
-    return (Found("cryptocurrency-wallet", token, start, end),) if is_bitcoin_base58(token) else NOTHING
+    return (("cryptocurrency-wallet", token, start, end, ""),) if is_bitcoin_base58(token) else NOTHING
 
 
 def read_bech32(text: str, end: int) -> tuple[Found, ...]:
     """Confirm a `bc1` address by its checksum; its value is lower case (BIP 173)."""
     token, start = _token(text, end, 90)
-    return (Found("cryptocurrency-wallet", token.lower(), start, end),) if is_bitcoin_bech32(token) else NOTHING
+    return (("cryptocurrency-wallet", token.lower(), start, end, ""),) if is_bitcoin_bech32(token) else NOTHING
 
 
 def read_ethereum(text: str, end: int) -> tuple[Found, ...]:
     """Confirm an Ethereum address, by EIP-55 where it is written in both cases."""
     start = end - 42
     token = text[start:end]
-    return (Found("cryptocurrency-wallet", token, start, end),) if is_ethereum(token) else NOTHING
+    return (("cryptocurrency-wallet", token, start, end, ""),) if is_ethereum(token) else NOTHING
 
 
 def read_monero(text: str, end: int) -> tuple[Found, ...]:
     """Confirm a Monero address by its checksum."""
     token, start = _token(text, end, 106)
-    return (Found("cryptocurrency-wallet", token, start, end),) if is_monero(token) else NOTHING
+    return (("cryptocurrency-wallet", token, start, end, ""),) if is_monero(token) else NOTHING

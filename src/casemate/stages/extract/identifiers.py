@@ -15,7 +15,8 @@ _ATTACK_WORDS = re.compile(
 _ATTACK_TYPES = {"T": "attack-pattern", "S": "malware", "G": "intrusion-set", "M": "course-of-action"}
 _SID = re.compile(r"S-1-[0-9]{1,15}(?:-[0-9]{1,10}){1,15}(?![0-9A-Za-z-])", re.IGNORECASE)
 _EVENT_ID = re.compile(
-    r"(?:[\"']? ?(?:[:=#]|is|of|code)? ?[\"'(\[]{0,2}|(?: Qualifiers=[\"'][0-9]*[\"'])?>)([0-9]{1,5})(?![0-9A-Za-z.])", re.IGNORECASE
+    r"(?:[\"']? ?(?:[:=#]|is|of|code)? ?[\"'(\[]{0,2}|(?: Qualifiers=[\"'][0-9]*[\"'])?>)([0-9]{1,5})(?![0-9A-Za-z.])",
+    re.IGNORECASE,
 )
 _MORE_IDS = re.compile(r"(?:, ?(?:and |or )?| and | or | ?/ ?| ?& ?)([0-9]{1,5})(?![0-9A-Za-z.:/-])")
 _AS = re.compile(r"ASN?[ #:]?([0-9]{2,10})\Z")
@@ -33,7 +34,7 @@ def read_cve(text: str, end: int) -> tuple[Found, ...]:
     year, number = text[start + 4 : start + 8], text[start + 9 : stop]
     if not 1999 <= int(year) <= 2099 or len(number) > 7 or text[stop].isalpha():
         return NOTHING
-    return (Found("vulnerability", f"CVE-{year}-{number}", start, stop),)
+    return (("vulnerability", f"CVE-{year}-{number}", start, stop, ""),)
 
 
 def read_ghsa(text: str, end: int) -> tuple[Found, ...]:
@@ -41,7 +42,7 @@ def read_ghsa(text: str, end: int) -> tuple[Found, ...]:
     start = end - 19
     if text[start - 1].isalnum() or not _GHSA.fullmatch(text, start, end):
         return NOTHING
-    return (Found("vulnerability", "GHSA" + text[start + 4 : end].lower(), start, end),)
+    return (("vulnerability", "GHSA" + text[start + 4 : end].lower(), start, end, ""),)
 
 
 def read_cwe(text: str, end: int) -> tuple[Found, ...]:
@@ -50,7 +51,7 @@ def read_cwe(text: str, end: int) -> tuple[Found, ...]:
     digits = _DIGITS.match(text, end - 1)
     if digits is None or len(digits[0]) > 4 or text[start - 1].isalnum() or text[digits.end()].isalpha():
         return NOTHING
-    return (Found("weakness", f"CWE-{int(digits[0])}", start, digits.end()),)
+    return (("weakness", f"CWE-{int(digits[0])}", start, digits.end(), ""),)
 
 
 def read_attack(text: str, end: int) -> tuple[Found, ...]:
@@ -61,7 +62,7 @@ def read_attack(text: str, end: int) -> tuple[Found, ...]:
         return NOTHING
     letter, first = text[start], text[start + 1]
     if tactic:
-        return (Found("x-mitre-tactic", text[start:end], start, end),)
+        return (("x-mitre-tactic", text[start:end], start, end, ""),)
     if first not in "01":
         return NOTHING
     if letter != "T" or first == "0":
@@ -72,8 +73,8 @@ def read_attack(text: str, end: int) -> tuple[Found, ...]:
             return NOTHING
     sub = _SUB.match(text, end) if letter == "T" else None
     if sub:
-        return (Found("attack-pattern", f"{text[start:end]}.{sub[1]}", start, sub.end()),)
-    return (Found(_ATTACK_TYPES[letter], text[start:end], start, end),)
+        return (("attack-pattern", f"{text[start:end]}.{sub[1]}", start, sub.end(), ""),)
+    return ((_ATTACK_TYPES[letter], text[start:end], start, end, ""),)
 
 
 def read_asn(text: str, end: int) -> tuple[Found, ...]:
@@ -83,7 +84,7 @@ def read_asn(text: str, end: int) -> tuple[Found, ...]:
         return NOTHING
     if text[end] in "-." and text[end + 1].isalnum():
         return NOTHING
-    return (Found("autonomous-system", f"AS{int(match[1])}", match.start(), end),)
+    return (("autonomous-system", f"AS{int(match[1])}", match.start(), end, ""),)
 
 
 def read_mac(text: str, end: int) -> tuple[Found, ...]:
@@ -98,7 +99,7 @@ def read_mac(text: str, end: int) -> tuple[Found, ...]:
     pairs = [digits[at : at + 2] for at in range(0, 12, 2)]
     if not is_mac(pairs, raw[4] if cisco else raw[2]) or (cisco and digits.isdigit()):
         return NOTHING
-    return (Found("mac-addr", ":".join(pairs), start, end),)
+    return (("mac-addr", ":".join(pairs), start, end, ""),)
 
 
 def read_sid(text: str, end: int) -> tuple[Found, ...]:
@@ -107,7 +108,7 @@ def read_sid(text: str, end: int) -> tuple[Found, ...]:
     match = _SID.match(text, start)
     if match is None or text[start - 1].isalnum() or text[start - 1] == "-":
         return NOTHING
-    return (Found("windows-sid", match[0].upper(), start, match.end()),)
+    return (("windows-sid", match[0].upper(), start, match.end(), ""),)
 
 
 def read_event_id(text: str, end: int) -> tuple[Found, ...]:
@@ -115,7 +116,7 @@ def read_event_id(text: str, end: int) -> tuple[Found, ...]:
     match = _EVENT_ID.match(text, end - 1)
     if match is None or not 0 < int(match[1]) < 65536:
         return NOTHING
-    found = [Found("windows-event-id", str(int(match[1])), match.start(1), match.end(1))]
-    while (more := _MORE_IDS.match(text, found[-1].end)) and 0 < int(more[1]) < 65536:
-        found.append(Found("windows-event-id", str(int(more[1])), more.start(1), more.end(1)))
+    found = [("windows-event-id", str(int(match[1])), match.start(1), match.end(1), "")]
+    while (more := _MORE_IDS.match(text, found[-1][3])) and 0 < int(more[1]) < 65536:
+        found.append(("windows-event-id", str(int(more[1])), more.start(1), more.end(1), ""))
     return tuple(found)

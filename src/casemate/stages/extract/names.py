@@ -7,7 +7,7 @@ from casemate.stages.extract.checks import is_ipv4
 from casemate.stages.extract.domains import canonical_domain
 from casemate.stages.extract.found import NOTHING, Found
 from casemate.stages.extract.refang import ANY_AT, ANY_DOT, DEFANGED_DOT, refang_host
-from casemate.stages.extract.tlds import CLASSIC, FILE_EXTENSIONS
+from casemate.stages.extract.tlds import CLASSIC, FILE_EXTENSIONS, known_suffix
 from casemate.stages.extract.urls import read_path_after
 
 _NAME_BACK = re.compile(r"[\w-]+(?:\.[\w-]+)+")  # read backwards, which changes nothing
@@ -22,28 +22,60 @@ _NO_BEFORE = frozenset("$&@#~")
 _MAILBOX_HOST = re.compile(rf"([\w.+%&'=^~-]{{1,64}})(?:{ANY_AT})([\w-]+(?:{ANY_DOT}[\w-]+)+)")
 
 
+class _Suffixes(dict[str, bool]):
+    """Remembers which last labels end a domain; most anchors fall here, so it is asked before anything else."""
+
+    def __missing__(self, label: str) -> bool:
+        if len(self) > 100_000:
+            self.clear()
+        self[label] = answer = known_suffix(label)
+        return answer
+
+
+class _Names(dict[str, str]):
+    """Remembers the canonical form of names, empty for what is no domain."""
+
+    def __missing__(self, name: str) -> str:
+        if len(self) > 100_000:
+            self.clear()
+        self[name] = answer = canonical_domain(name)
+        return answer
+
+
+_SUFFIX = _Suffixes()
+_CANONICAL = _Names()
+_QUIET_BEFORE = frozenset(" \t\n'\"(<,;|[=:")
+_QUIET_AFTER = frozenset(" \t\n'\"),;|>]:/")
+
+
 def read_domain(text: str, end: int) -> tuple[Found, ...]:
     """Confirm a plain domain that ends at `end`, or the e-mail address it belongs to, with port or path behind it."""
-    match = _NAME_BACK.match(text[end - 1 : max(end - 256, 0) : -1])
+    dot = text.rfind(".", end - 63 if end > 63 else 0, end)
+    if not _SUFFIX[text[dot + 1 : end]]:
+        return NOTHING
+    match = _NAME_BACK.match(text[end - 1 : end - 256 if end > 256 else 0 : -1])
     if match is None:
         return NOTHING
     start = end - match.end()
     name = text[start:end]
-    after = text[end]
-    if text[start - 1] == "@":
+    before = text[start - 1]
+    if before == "@":
         return _read_mailbox(text, name, start, end)
-    stripped = name.lstrip("-_")
-    start += len(name) - len(stripped)
-    if "." not in stripped:
-        return NOTHING
-    value = canonical_domain(stripped)
+    if name[0] in "-_":
+        stripped = name.lstrip("-_")
+        start += len(name) - len(stripped)
+        name = stripped
+    value = _CANONICAL[name] or _believed_by_place(text, name, start, end)
     if not value:
-        value = _believed_by_place(text, stripped, start, end)
-        if not value:
-            return NOTHING
-    if after in "@(" or _hidden_by_place(text, stripped, start, end):
         return NOTHING
-    return _with_tail(text, value, start, end)
+    after = text[end]
+    if not (before in _QUIET_BEFORE and after in _QUIET_AFTER) and (
+        after in "@(" or _hidden_by_place(text, name, start, end)
+    ):
+        return NOTHING
+    if after in ":/[":
+        return _with_tail(text, value, start, end)
+    return (("domain-name", value, start, end, ""),)
 
 
 def _read_mailbox(text: str, name: str, start: int, end: int) -> tuple[Found, ...]:
@@ -56,7 +88,7 @@ def _read_mailbox(text: str, name: str, start: int, end: int) -> tuple[Found, ..
     if not user or user.endswith(".") or text[begin - 1] in "/:@" and text[begin - 3 : begin] == "://":
         return NOTHING
     begin = start - 1 - len(user)
-    return (Found("email-addr", f"{user}@{host}", begin, end),)
+    return (("email-addr", f"{user}@{host}", begin, end, ""),)
 
 
 def _believed_by_place(text: str, name: str, start: int, end: int) -> str:
@@ -96,8 +128,8 @@ def _with_tail(text: str, value: str, start: int, end: int) -> tuple[Found, ...]
     if text[until] == "/":
         url = read_path_after(text, plain, start, until)
         if url:
-            return (url, Found("domain-name", value, start, until))
-    return (Found("domain-name", value, start, until),)
+            return (url, ("domain-name", value, start, until, ""))
+    return (("domain-name", value, start, until, ""),)
 
 
 def read_idn(text: str, end: int) -> tuple[Found, ...]:
@@ -146,7 +178,7 @@ def _confirm_defanged(text: str, start: int, end: int) -> tuple[Found, ...]:
         user = mailbox[1].lstrip(".'=&%^~-")
         if user:
             begin = mailbox.start() + len(mailbox[1]) - len(user)
-            return (Found("email-addr", f"{user}@{value}", begin, end),)
+            return (("email-addr", f"{user}@{value}", begin, end, ""),)
     return _with_tail(text, value, start, end)
 
 
@@ -159,5 +191,5 @@ def read_defanged_at(text: str, end: int) -> tuple[Found, ...]:
             user = match[1].lstrip(".'=&%^~-")
             if host and user:
                 begin = match.start() + len(match[1]) - len(user)
-                return (Found("email-addr", f"{user}@{host}", begin, match.end()),)
+                return (("email-addr", f"{user}@{host}", begin, match.end(), ""),)
     return NOTHING

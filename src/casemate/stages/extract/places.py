@@ -18,7 +18,9 @@ _UNIX_ROOTS = frozenset(
     "etc usr var tmp home opt bin sbin root dev proc sys mnt media srv lib lib64 lib32 boot run data system private"
     " users library applications volumes storage sdcard vendor jffs system32 cdrom export nfs work scratch".split()
 )
-_METHOD_BEFORE = re.compile(r"(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|CONNECT|PROPFIND|TRACE|URI:?|uri:?|path:?) ?[\"'`]?\Z")
+_METHOD_BEFORE = re.compile(
+    r"(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|CONNECT|PROPFIND|TRACE|URI:?|uri:?|path:?) ?[\"'`]?\Z"
+)
 _HIVES = {
     "HKLM": "HKEY_LOCAL_MACHINE",
     "HKCU": "HKEY_CURRENT_USER",
@@ -43,7 +45,9 @@ _MARKED_MUTEX = re.compile(
 )
 _QUOTED = re.compile(r"[^\"'`\u201d\u2019\n]{3,120}")
 _BARE_MUTEX = re.compile(r"[^\s\"'`,;|()<>]{3,120}")
-_BROWSER = re.compile(r"Mozilla/[0-9]\.[0-9]{1,2}(?: ?\([^()\n]{0,300}(?:\([^()\n]{0,100}\)[^()\n]{0,100}){0,3}\))?(?: [A-Za-z][\w.!+-]*/[\w.+-]*(?: \([^()\n]{1,100}\))?| \[[\w ]+\]| Mobile| Safari| like Gecko)*")
+_BROWSER = re.compile(
+    r"Mozilla/[0-9]\.[0-9]{1,2}(?: ?\([^()\n]{0,300}(?:\([^()\n]{0,100}\)[^()\n]{0,100}){0,3}\))?(?: [A-Za-z][\w.!+-]*/[\w.+-]*(?: \([^()\n]{1,100}\))?| \[[\w ]+\]| Mobile| Safari| like Gecko)*"
+)
 _AGENT_MARK = re.compile(r"(?: ?strings?| ?header)?[\"']?[)]?\s?[:=]\s?(?P<quote>[\"'`\u201c]?)", re.IGNORECASE)
 _AGENT_VALUE = re.compile(r"[^\s\"'`|<>\u201d][^\"`|<>\u201d\n\r]{2,300}")
 
@@ -72,7 +76,7 @@ def read_windows_path(text: str, end: int) -> tuple[Found, ...]:
             return NOTHING
     if len(value.rstrip("\\")) < 4:
         return NOTHING
-    return (Found("file-path", value, start, start + len(raw)),)
+    return (("file-path", value, start, start + len(raw), ""),)
 
 
 def _trim(raw: str) -> str:
@@ -98,14 +102,16 @@ def read_unix_path(text: str, end: int) -> tuple[Found, ...]:
     if first not in _UNIX_ROOTS and raw[0] != "~":
         if text[start - 1] not in " \"'=`\t(:<,>[\n" or not re.match(r"[A-Za-z._]", first):
             return NOTHING
-        if not (len(parts) > 2 or _EXTENSION.search(raw)) or not all(re.search(r"[A-Za-z]", part) for part in parts[:2]):
+        if not (len(parts) > 2 or _EXTENSION.search(raw)) or not all(
+            re.search(r"[A-Za-z]", part) for part in parts[:2]
+        ):
             return NOTHING
     if _METHOD_BEFORE.search(text, max(start - 12, 0), start):
         return NOTHING
     cut = raw.find(":", 1)
     if cut > 0:
         raw = raw[:cut]
-    return (Found("file-path", raw, start, start + len(raw)),)
+    return (("file-path", raw, start, start + len(raw), ""),)
 
 
 def read_registry(text: str, end: int) -> tuple[Found, ...]:
@@ -122,7 +128,7 @@ def read_registry(text: str, end: int) -> tuple[Found, ...]:
     rest = re.sub(r"\\\\+", r"\\", raw[len(match[1]) :].lstrip(":")).rstrip("\\")
     if len(rest) < 2:
         return NOTHING
-    return (Found("windows-registry-key", _HIVES.get(hive, hive) + rest, match.start(), match.start() + len(raw)),)
+    return (("windows-registry-key", _HIVES.get(hive, hive) + rest, match.start(), match.start() + len(raw), ""),)
 
 
 def read_mutex(text: str, end: int) -> tuple[Found, ...]:
@@ -143,7 +149,7 @@ def read_mutex(text: str, end: int) -> tuple[Found, ...]:
         return NOTHING
     if len(raw) < 3 or raw.lower() in {"null", "none", "true", "false", "yes", "unknown"}:
         return NOTHING
-    return (Found("mutex", raw, mark.end(), mark.end() + len(raw)),)
+    return (("mutex", raw, mark.end(), mark.end() + len(raw), ""),)
 
 
 def read_browser(text: str, end: int) -> tuple[Found, ...]:
@@ -153,7 +159,7 @@ def read_browser(text: str, end: int) -> tuple[Found, ...]:
     if match is None or "(" not in match[0]:
         return NOTHING
     raw = match[0].rstrip(" .,;")
-    return (Found("user-agent", raw, start, start + len(raw)),)
+    return (("user-agent", raw, start, start + len(raw), ""),)
 
 
 def read_marked_agent(text: str, end: int) -> tuple[Found, ...]:
@@ -173,4 +179,4 @@ def read_marked_agent(text: str, end: int) -> tuple[Found, ...]:
     raw = raw.split("\\")[0].rstrip(" .,;'\"")
     if len(raw) < 3 or not re.search(r"[A-Za-z]", raw):
         return NOTHING
-    return (Found("user-agent", raw, mark.end(), mark.end() + len(raw)),)
+    return (("user-agent", raw, mark.end(), mark.end() + len(raw), ""),)

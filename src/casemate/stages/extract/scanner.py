@@ -1,6 +1,5 @@
 """The scanner: text in, sightings of observables out, in one pass."""
 
-from bisect import bisect_left
 from operator import itemgetter
 from typing import Protocol
 
@@ -9,7 +8,7 @@ from casemate.core.observable import Sighting
 from casemate.stages.extract.addresses import read_ipv4, read_ipv6
 from casemate.stages.extract.engine_hyperscan import HyperscanEngine
 from casemate.stages.extract.engine_re import ReEngine
-from casemate.stages.extract.found import Reader
+from casemate.stages.extract.found import Found, Reader
 from casemate.stages.extract.hashes import (
     hash_reader,
     read_bech32,
@@ -145,38 +144,37 @@ class Scanner:
         offsets: list[int] = []
         if not text.isascii():
             padded, offsets = clear_view(padded)
-        table, found = self._table, []
+        found = self._confirm(padded)
+        if offsets:
+            found = [(kind, value, offsets[low], offsets[high - 1] + 1, name) for kind, value, low, high, name in found]
+        if not text.isascii():
+            padded = f"\n{text}\n"
+        make, shift = tuple.__new__, start - 1
+        return [
+            make(Sighting, (kind, value, padded[low:high], low + shift, high + shift, name, ()))
+            for kind, value, low, high, name in found
+        ]
+
+    def _confirm(self, padded: str) -> list[Found]:
+        table = self._table
+        found: list[Found] = []
         append = found.append
-        covered, in_order, last = 0, True, 0
+        covered = 0
         for hit in self._engine.hits(padded.encode("latin-1", "replace")):
             read, tail = table[hit & KIND_MASK]
             results = read(padded, (hit >> KIND_BITS) - tail)
             if not results:
                 continue
-            kind, _, first, end, _ = results[0]
-            if first < covered and kind not in SEEN_INSIDE:
+            leader = results[0]
+            if leader[2] < covered and leader[0] not in SEEN_INSIDE:
                 continue
-            covered = max(covered, end)
-            for result in results:
-                append(result)
-                in_order = in_order and result[2] >= last
-                last = result[2]
-        if not in_order:
-            found = _tidy(found)
-        if offsets:
-            found = [
-                one._replace(start=offsets[one.start], end=offsets[one.end - 1] + 1 if one.end > one.start else offsets[one.end])
-                for one in found
-            ]
-            padded = f"\n{text}\n"
-        if not text.isascii():
-            padded = f"\n{text}\n"
-        make, shift = tuple.__new__, start - 1
-        return [
-            make(Sighting, (kind, value, padded[low:high], low + shift, high + shift, hash_name, ()))
-            for kind, value, low, high, hash_name in found
-        ]
+            if leader[3] > covered:
+                covered = leader[3]
+            append(leader)
+            if len(results) > 1:
+                found += results[1:]
+        found.sort(key=_START)
+        return found
 
 
-def _tidy(found: list) -> list:  # type: ignore[type-arg]
-    return sorted(dict.fromkeys(found), key=itemgetter(2))
+_START = itemgetter(2)

@@ -24,7 +24,9 @@ _AUTHORITY = re.compile(
     r"(?:[^@/?#\s]{1,128}@)?(?:\[(?P<six>[0-9A-Fa-f:.]{2,45})\]|(?P<host>[\w.*%$-]{1,253}))(?::(?P<port>[0-9]{0,5}))?\Z"
 )
 _NEXT_URL = re.compile(r"[,;|](?=(?:h[tx*]{2}ps?|meow|ftp)(?:\[?:|:))", re.IGNORECASE)
-_PATH_LIKE = re.compile(r"/(?!\d{1,3}(?:\.\d{1,3}){3}(?![\w.]))[\w~%?#=.\[({+@-]")  # an address after a slash is no path
+_PATH_LIKE = re.compile(
+    r"/(?!\d{1,3}(?:\.\d{1,3}){3}(?![\w.]))[\w~%?#=.\[({+@-]"
+)  # an address after a slash is no path
 _CLOSERS = {")": "(", "]": "[", "}": "{", ">": "<"}
 _KNOWN_SCHEMES = frozenset(
     "http https ftp ftps sftp ssh scp tcp udp ws wss ldap ldaps rmi smb cifs nfs file telnet irc ircs git svn rtsp rtmp"
@@ -63,7 +65,9 @@ def read_url(text: str, end: int) -> tuple[Found, ...]:
     if scheme is None:
         return NOTHING
     start = scheme.start()
-    word = re.match(r"[A-Za-z][\w+.*]*?(?:[\[(][sS][\])])?(?=\s?[\[({<]?\s?:)|[A-Za-z][\w+.*]*(?:[\[(][sS][\])])?", scheme[0])
+    word = re.match(
+        r"[A-Za-z][\w+.*]*?(?:[\[(][sS][\])])?(?=\s?[\[({<]?\s?:)|[A-Za-z][\w+.*]*(?:[\[(][sS][\])])?", scheme[0]
+    )
     if word is None:
         return NOTHING
     separator = SCHEME_SEPARATOR.match(text, start + word.end())
@@ -81,7 +85,7 @@ def read_url(text: str, end: int) -> tuple[Found, ...]:
 def _confirm(text: str, scheme: str, start: int, at: int, authority: str, path: str) -> tuple[Found, ...]:
     plain = refang_host(authority)
     if scheme == "file" and not plain:
-        return (Found("url", f"file://{refang_path(path)}", start, at + len(path)),) if len(path) > 3 else NOTHING
+        return (("url", f"file://{refang_path(path)}", start, at + len(path), ""),) if len(path) > 3 else NOTHING
     match = _AUTHORITY.match(plain)
     if match is None:
         match = _AUTHORITY.match(plain.split(",")[0].split(";")[0].rstrip(").("))
@@ -107,11 +111,11 @@ def _confirm(text: str, scheme: str, start: int, at: int, authority: str, path: 
             kind = ""
             if host.count(".") and re.search(r"\.(?:\d+|)\Z", host):
                 return NOTHING
-    url = Found("url", f"{scheme}://{_lower_host(plain)}{refang_path(path)}", start, end)
+    url = ("url", f"{scheme}://{_lower_host(plain)}{refang_path(path)}", start, end, "")
     if not kind:
         return (url,)
     host_at, host_end = _host_span(text, at, at + len(authority))
-    return (url, Found(kind, value, host_at, host_end))
+    return (url, (kind, value, host_at, host_end, ""))
 
 
 def _lower_host(authority: str) -> str:
@@ -136,4 +140,4 @@ def read_path_after(text: str, plain: str, start: int, end: int) -> Found | None
     raw = trim_end(match[0])
     if len(raw) < 2 or not _PATH_LIKE.match(raw):
         return None
-    return Found("url", plain.lower() + refang_path(raw), start, end + len(raw))
+    return ("url", plain.lower() + refang_path(raw), start, end + len(raw), "")
