@@ -150,7 +150,7 @@ class Seal:
     def lines(self) -> tuple[str, ...]:
         """Give the lines of the file as they stand, without a last one that a crash cut short; empty when absent."""
         try:
-            text = self.file.read_bytes().decode("utf-8", "replace")
+            text = self.file.read_bytes().decode("utf-8", "backslashreplace")
         except FileNotFoundError:
             return ()
         except OSError as error:

@@ -134,7 +134,7 @@ def verify_export(
 
     `known` are checkpoints that the auditor has from elsewhere; the file must reach as far as they do.
     """
-    lines = (raw.decode("utf-8", "replace").removesuffix("\n") for raw in file)
+    lines = (raw.decode("utf-8", "backslashreplace").removesuffix("\n") for raw in file)
     checkpoints, faults = list(known), list[ChainFault]()
     exported, first = 0, ""
     for first in lines:

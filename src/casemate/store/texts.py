@@ -53,7 +53,7 @@ class TextWriter:
         self._waiting: list[tuple[_Part, dict[str, object]]] = []
         self._waiting_bytes = 0
 
-    def add(self, chunk: Chunk) -> None:
+    def write(self, chunk: Chunk) -> None:
         """Take the next chunk of a part; chunks of several parts may alternate."""
         part = self._parts.setdefault(chunk.part, _Part())
         body = storable(chunk.text).encode("utf-8")

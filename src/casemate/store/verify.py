@@ -12,7 +12,7 @@ from casemate.store.chain import head_of, readable_checkpoints, stored_checkpoin
 CASE_CONTENT = "case-sha256"
 """The name, in the body of an audit event, of the digest of the case that was stored with it."""
 
-CONTENT = "sha256"
+CONTENT = "stored-sha256"
 """The same for anything else that was stored."""
 
 
