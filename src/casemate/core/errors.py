@@ -17,6 +17,10 @@ class WrongUsage(CasemateError):
     """The request itself makes no sense: an unknown name, two options that exclude each other."""
 
 
+class NothingRead(CasemateError):
+    """Not one of the inputs could be read."""
+
+
 class NotTrusted(CasemateError):
     """A model, a knowledge release or a chain is missing, altered or not allowed."""
 

@@ -32,11 +32,11 @@ class Reference(Protocol):
         """Give the imported releases."""
         ...
 
-    def entry(self, identifier: str) -> Entry | None:
+    def entry(self, identifier: str, /) -> Entry | None:
         """Give the entry with this public id."""
         ...
 
-    def names_in(self, text: str) -> Iterator[NameMatch]:
+    def names_in(self, text: str, /) -> Iterator[NameMatch]:
         """Find the names of actors, malware, tools and techniques in a text."""
         ...
 
@@ -44,7 +44,7 @@ class Reference(Protocol):
         """Find passages by their words."""
         ...
 
-    def flags(self, type: str, value: str) -> tuple[str, ...]:  # noqa: A002 - the noun's own field name
+    def flags(self, kind: str, value: str, /) -> tuple[str, ...]:
         """Name the warning lists and ranges a value stands in."""
         ...
 
@@ -52,7 +52,7 @@ class Reference(Protocol):
 class Scan(Protocol):
     """The observable scanner."""
 
-    def scan(self, text: str, start: int) -> Sequence[Sighting]:
+    def scan(self, text: str, start: int, /) -> Sequence[Sighting]:
         """Find the observables of a text whose first character has the offset `start`."""
         ...
 

@@ -154,8 +154,9 @@ def finding_of_name(name: str, entries: Sequence[Entry], citation: Citation) -> 
     kinds = sorted({_ENTRY_KINDS[entry.kind] for entry in meanings}, key=KIND_ORDER.index)
     first = meanings[0]
     if len(meanings) > 1:
-        candidates = tuple(f"{entry.name} ({entry.id})" for entry in meanings)
-        detail = f"“{name}” may mean {len(meanings)} different things; none was picked"
+        candidates = tuple(entry.id for entry in meanings)
+        told = ", ".join(f"{entry.name} ({entry.id})" for entry in meanings)
+        detail = f"“{name}” may mean {told}; none was picked"
         return Finding(
             "", kinds[0], f"{name}: ambiguous", detail, "named", (citation,), candidates=candidates, maker=first.release
         )

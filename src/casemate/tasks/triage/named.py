@@ -13,7 +13,7 @@ from casemate.core.text import Span
 class Reference(Protocol):
     """The one question asked of the knowledge here."""
 
-    def entry(self, identifier: str) -> Entry | None:
+    def entry(self, identifier: str, /) -> Entry | None:
         """Give the entry with this public id, revoked ones marked."""
         ...
 

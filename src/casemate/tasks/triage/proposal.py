@@ -82,7 +82,7 @@ def _question(finding: Finding) -> str:
         behaviour, _, entity = finding.reference.partition(":")
         return _PATTERN_QUESTIONS.get(behaviour, "").format(entity=entity)
     if finding.candidates:
-        return f"Which is meant by {finding.title.removesuffix(': ambiguous')}: {' or '.join(finding.candidates[:4])}?"
+        return f"Which is meant? {finding.detail.partition(';')[0]}."
     if finding.kind == "payload":
         return (
             "Did the decoded payload run, on which host, and what did it start (process creation, script block logs)?"

@@ -1,0 +1,156 @@
+"""casemate case: list, show, compare, review and export cases."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from casemate.cli.home import actor, add_store_option, open_policy, open_store
+from casemate.cli.terminal import tell, visible, write_result
+from casemate.cli.triage import FORMATS
+from casemate.core.assessment import Disposition
+from casemate.core.case import Case, Decision, Review, State, Verdict
+from casemate.core.errors import WrongUsage
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    listing = actions.add_parser("list", help="the cases, the newest first")
+    listing.add_argument("--state", choices=[state.value for state in State], help="only cases in this state")
+    listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (default: 50)")
+
+    show = actions.add_parser("show", help="one case as text")
+    show.add_argument("id", metavar="CASE")
+
+    similar = actions.add_parser("similar", help="earlier cases that share something rare, and what it is")
+    similar.add_argument("id", metavar="CASE")
+
+    review = actions.add_parser("review", help="accept or reject findings, set the disposition")
+    review.add_argument("id", metavar="CASE")
+    review.add_argument("--reviewer", required=True, metavar="NAME", help="the person who decides")
+    review.add_argument("--role", default="analyst", metavar="ROLE", help="their role (default: analyst)")
+    review.add_argument("--accept", nargs="+", default=[], metavar="FINDING", help="findings that hold (or: all)")
+    review.add_argument("--reject", nargs="+", default=[], metavar="FINDING", help="findings that do not hold")
+    review.add_argument("--disposition", choices=[item.value for item in Disposition], help="closes the case")
+    review.add_argument("--reason", default="", metavar="TEXT", help="why")
+
+    export = actions.add_parser("export", help="one case in a format that other tools read")
+    export.add_argument("id", metavar="CASE")
+    export.add_argument("--format", choices=FORMATS, required=True)
+    export.add_argument("--output", metavar="FILE", help="write it there instead of to standard output")
+    for action in (listing, show, similar, review, export):
+        add_store_option(action)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the action says."""
+    return _ACTIONS[arguments.action](arguments)
+
+
+def _missing(case_id: str) -> WrongUsage:
+    return WrongUsage(f"there is no case {case_id}", way_out="`casemate case list` shows the cases there are")
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    with open_store(arguments.store, open_policy(arguments)) as store:
+        state = State(arguments.state) if arguments.state else None
+        lines = store.cases(limit=arguments.limit, state=state)
+    for line in lines:
+        when = f"{line.created:%Y-%m-%d %H:%M}"
+        print(f"{line.id}  {when}  {line.state.value:9}  {line.disposition.value:15}  {visible(line.title)[:70]}")
+    if not lines:
+        tell("no cases yet: `casemate triage PATH` makes one")
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from casemate.stages.export import render_text
+
+    with open_store(arguments.store, open_policy(arguments)) as store:
+        case = store.case(arguments.id)
+        if case is None:
+            raise _missing(arguments.id)
+        write_result(render_text(case, store.texts(), colour=sys.stdout.isatty()).encode(), None)
+    return 0
+
+
+def _similar(arguments: argparse.Namespace) -> int:
+    from casemate.stages.retrieve import features_of, find_related
+
+    policy = open_policy(arguments)
+    with open_store(arguments.store, policy) as store:
+        case = store.case(arguments.id)
+        if case is None:
+            raise _missing(arguments.id)
+        features = features_of(case.observables, case.findings)
+        related = find_related(features, store.features(), policy.limits, exclude=case.id)
+    for other in related:
+        print(f"{other.id}  {other.created:%Y-%m-%d %H:%M}  {visible(other.title)[:80]}")
+        for shared in other.shared:
+            number = "1 case" if shared.cases == 1 else f"{shared.cases} cases"
+            print(f"    {shared.kind:10} {visible(shared.value)[:100]}  (in {number})")
+    if not related:
+        tell("no earlier case shares anything rare with it")
+    return 0
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    from casemate.audit import NewAuditEvent
+    from casemate.stages.review import decide
+
+    policy = open_policy(arguments)
+    with open_store(arguments.store, policy) as store:
+        found = store.case_at(arguments.id)
+        if found is None:
+            raise _missing(arguments.id)
+        case, revision = found
+        review = _make_review(arguments, case)
+        decided = decide(case, review, policy)
+        body = (
+            ("by", actor()),
+            ("role", review.role),
+            ("disposition", review.disposition.value if review.disposition else ""),
+            ("accepted", " ".join(sorted(arguments.accept))),
+            ("rejected", " ".join(sorted(arguments.reject))),
+        )
+        store.add_review(decided, revision, NewAuditEvent(review.reviewer, "case.reviewed", case.id, body))
+    print(f"{case.id} is now {decided.state.value}: {decided.disposition.value}, by {visible(review.reviewer)}")
+    return 0
+
+
+def _make_review(arguments: argparse.Namespace, case: Case) -> Review:
+    now = datetime.now(UTC)
+    accepted: Sequence[str] = arguments.accept
+    if "all" in accepted:
+        accepted = [finding.id for finding in case.findings if finding.id not in arguments.reject]
+    verdicts = [(name, Verdict.ACCEPTED) for name in accepted] + [(name, Verdict.REJECTED) for name in arguments.reject]
+    decisions = tuple(Decision(name, verdict, arguments.reviewer, now, arguments.reason) for name, verdict in verdicts)
+    disposition = Disposition(arguments.disposition) if arguments.disposition else None
+    return Review(arguments.reviewer, arguments.role, now, decisions, disposition, arguments.reason)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from casemate.audit import NewAuditEvent
+    from casemate.core.digest import digest_bytes
+    from casemate.stages.export import render
+
+    with open_store(arguments.store, open_policy(arguments)) as store:
+        case = store.case(arguments.id)
+        if case is None:
+            raise _missing(arguments.id)
+        data = render(case, arguments.format, store.texts())
+        write_result(data, arguments.output)
+        body = (("format", arguments.format), ("sha256", digest_bytes(data)), ("reviewed", str(case.reviewed).lower()))
+        store.record(NewAuditEvent(actor(), "case.exported", case.id, body))
+    return 0
+
+
+_ACTIONS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "list": _list,
+    "show": _show,
+    "similar": _similar,
+    "review": _review,
+    "export": _export,
+}

@@ -1,0 +1,80 @@
+"""casemate doctor: what is installed, what is allowed, what would leave this machine."""
+
+import argparse
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from casemate import __version__
+from casemate.cli.home import home, knowledge_path, open_knowledge, open_policy
+from casemate.cli.terminal import visible
+from casemate.core.errors import CasemateError
+
+PARTS = {
+    "hyperscan": "fast scanning (without it: the same answers, slower)",
+    "evtx": "Windows event logs",
+    "pypdf": "PDF",
+    "xllamacpp": "the embedded language model (without it: --model none, or a server)",
+    "zstandard": "zstd evidence and stored texts",
+    "stix2": "STIX export",
+    "pymisp": "MISP export",
+}
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--policy", metavar="FILE", help="policy in TOML")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what there is; 4 when the knowledge or a model is missing or altered."""
+    policy = open_policy(arguments)
+    print(f"casemate {__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, {sys.platform}")
+    print(f"data folder: {visible(str(home()))}")
+    for name, purpose in PARTS.items():
+        try:
+            print(f"  {name} {version(name)}: {purpose}")
+        except PackageNotFoundError:
+            print(f"  {name} MISSING: {purpose}")
+    healthy = _tell_knowledge() & _tell_models()
+    print(f"policy {policy.digest[:16]}: engines {', '.join(policy.engines)}; marking {policy.default_marking.label}")
+    print(f"  language-model servers may be asked on: {', '.join(policy.engine_hosts) or 'no host'}")
+    outside = [host for host in policy.engine_hosts if host not in LOOPBACK]
+    if outside and "server" in policy.engines:
+        print(f"what would leave this machine: prompts, to {', '.join(outside)}, when a model on one of them is asked")
+    else:
+        print("what would leave this machine: nothing")
+    return 0 if healthy else 4
+
+
+def _tell_knowledge() -> bool:
+    print(f"knowledge: {visible(str(knowledge_path()))}")
+    try:
+        with open_knowledge() as knowledge:
+            for release in knowledge.releases():
+                print(f"  {visible(release.name)} {visible(release.version)}: {release.entries:,} entries")
+    except CasemateError as error:
+        print(f"  {visible(error.message)}; {visible(error.way_out)}")
+        return False
+    return True
+
+
+def _tell_models() -> bool:
+    from casemate.stages.generate.model_store import list_models, verify_model
+
+    print("models:")
+    healthy = True
+    models = list_models(home())
+    for model in models:
+        try:
+            verify_model(home(), model.digest)
+            print(f"  {visible(model.name)}: sha256 {model.digest[:16]}, verified")
+        except CasemateError as error:
+            print(f"  {visible(model.name)}: {visible(error.message)}; {visible(error.way_out)}")
+            healthy = False
+    if not models:
+        print("  none: summaries are composed from the findings")
+    return healthy

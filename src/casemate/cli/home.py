@@ -1,0 +1,115 @@
+"""Where casemate keeps its things, and how the rooms are opened from there."""
+
+import argparse
+import getpass
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from casemate.core.errors import NotTrusted, WrongUsage
+
+if TYPE_CHECKING:  # these are slow to import and not every command needs them
+    from casemate.knowledge import Knowledge
+    from casemate.policy import Policy
+    from casemate.stages.generate import Model
+    from casemate.store import Store
+
+
+def home() -> Path:
+    """Name the data folder: $CASEMATE_HOME, else the XDG data folder."""
+    named = os.environ.get("CASEMATE_HOME")
+    if named:
+        return Path(named)
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(data) / "casemate"
+
+
+def knowledge_path() -> Path:
+    """Name the knowledge index."""
+    return home() / "knowledge.sqlite"
+
+
+def open_knowledge() -> "Knowledge":
+    """Open the knowledge index; `NotTrusted` when there is none."""
+    from casemate.knowledge import Knowledge
+
+    return Knowledge.open(knowledge_path())
+
+
+def store_url(named: str | None) -> str:
+    """Name the store: what the user said, else the file in the data folder."""
+    return named or f"sqlite:///{home() / 'casemate.sqlite'}"
+
+
+@contextmanager
+def open_store(named: str | None, policy: "Policy") -> "Iterator[Store]":
+    """Open the store; `none` is one in a temporary folder that is gone afterwards."""
+    from casemate.store import Store
+
+    if named == "none":
+        with (
+            tempfile.TemporaryDirectory(prefix="casemate-") as folder,
+            Store.open(f"sqlite:///{folder}/casemate.sqlite", limits=policy.limits) as store,
+        ):
+            yield store
+        return
+    with Store.open(store_url(named), limits=policy.limits) as store:
+        yield store
+
+
+def open_policy(arguments: argparse.Namespace) -> "Policy":
+    """Read the policy that the command line, the environment or nobody names."""
+    from casemate.policy import load_policy
+
+    named = getattr(arguments, "policy", None)
+    return load_policy(Path(named) if named else None)
+
+
+def open_language_model(named: str | None, policy: "Policy") -> "Model | None":
+    """Open the model asked for; without a name the one in use, or none when none was ever added."""
+    if named == "none":
+        return None
+    from casemate.stages.generate.choose import open_model
+    from casemate.stages.generate.model_store import list_models
+
+    if named is None and not list_models(home()):
+        return None
+    return open_model(named, home(), policy)
+
+
+def actor() -> str:
+    """Name who runs this program, for the audit chain."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def add_store_option(parser: argparse.ArgumentParser) -> None:
+    """Add --store and --policy, which every command that keeps something has."""
+    parser.add_argument("--store", metavar="URL", help="sqlite:///PATH, or none to keep nothing (default: data folder)")
+    parser.add_argument("--policy", metavar="FILE", help="policy in TOML (default: $CASEMATE_POLICY, else built in)")
+
+
+def require(condition: bool, message: str, way_out: str) -> None:  # noqa: FBT001 - reads as a sentence where it is used
+    """Raise `WrongUsage` unless the condition holds."""
+    if not condition:
+        raise WrongUsage(message, way_out=way_out)
+
+
+__all__ = [
+    "NotTrusted",
+    "actor",
+    "add_store_option",
+    "home",
+    "knowledge_path",
+    "open_knowledge",
+    "open_language_model",
+    "open_policy",
+    "open_store",
+    "require",
+    "store_url",
+]

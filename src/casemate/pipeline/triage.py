@@ -1,0 +1,269 @@
+"""The one path: evidence in, a stored case out. Read it from the top; every step is a stage."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from casemate import __version__
+from casemate.audit import NewAuditEvent
+from casemate.core.assessment import Assessment, Sentence
+from casemate.core.case import Case, Run, State, TimelineEntry
+from casemate.core.digest import digest_value
+from casemate.core.errors import NothingRead
+from casemate.core.evidence import Evidence
+from casemate.core.feature import Feature
+from casemate.core.finding import Citation, Finding
+from casemate.core.issue import Issue, Severity
+from casemate.core.marking import Marking, strictest
+from casemate.core.observable import Observable
+from casemate.core.text import Span, Texts
+from casemate.pipeline.assessing import Told, ask_model, choose_excerpts, choose_summary
+from casemate.pipeline.reading import Reading, edition_of, read_source
+from casemate.pipeline.receiving import Received, receive
+from casemate.pipeline.tools import Tools
+from casemate.stages.classify import classify
+from casemate.stages.ingest import Source
+from casemate.stages.retrieve import choose_passages, features_of, find_related
+from casemate.stages.validate import check_citations
+from casemate.store import Store
+from casemate.tasks.triage.findings import merge_findings
+from casemate.tasks.triage.named import findings_of_ids, name_techniques
+from casemate.tasks.triage.proposal import ask_next, propose
+from casemate.tasks.triage.summary import compose_summary
+
+Progress = Callable[[str], None]
+"""Told what is being done, in a few words; evidence text is never in it raw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person asked for: the marking of the evidence, who asks, and the seed of the model's sampling."""
+
+    marking: Marking
+    actor: str
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The case, whether it was there already, and how many inputs could not be read."""
+
+    case: Case
+    repeated: bool
+    unread: int
+
+
+def triage(
+    sources: Iterable[Source | Issue], order: Order, tools: Tools, store: Store, progress: Progress = lambda _: None
+) -> Outcome:
+    """Take evidence the whole path and store the case.
+
+    The same evidence under the same marking is the same case: run again, a finished reading is not repeated, an
+    unchanged case is given back as it is, and a case that a person has decided on is never replaced. Inputs that cannot
+    be read are issues of the case; `NothingRead` when not one could be.
+    """
+    started = time.monotonic()
+    spools: list[BinaryIO] = []
+    with ExitStack() as stack:
+        stack.callback(lambda: [spool.close() for spool in spools])
+        received, unread = _receive(sources, tools, spools, progress)
+        if not received:
+            reasons = "; ".join(f"{issue.source}: {issue.message}" for issue in unread[:5])
+            raise NothingRead(f"no evidence could be read ({reasons or 'nothing was named'})", way_out="name a file")
+        run_key, case_id = _name_run(received, order, tools)
+        known = store.case(case_id)
+        if known is not None and (known.reviews or _same_run(known, tools)):
+            return Outcome(known, repeated=True, unread=len(unread))
+        inputs = [str(item.digest) for item in received]
+        began = NewAuditEvent(order.actor, "case.begun", case_id, (("inputs", str(len(inputs))),))
+        store.begin_run(run_key, inputs, began)
+        readings = []
+        for number, item in enumerate(received, 1):
+            progress(f"reading {number} of {len(received)}")
+            readings.append(read_source(item, order.marking, tools, store, run_key, order.actor))
+    case = _make_case(case_id, readings, unread, order, tools, store, progress)
+    case = replace(case, run=replace(case.run, seconds=round(time.monotonic() - started, 3)))
+    body = (("evidence", str(len(case.evidence))), ("model", str(case.run.model or "none")))
+    event = NewAuditEvent(order.actor, "case.proposed", case_id, body)
+    store.save_case(case, event, _features_of(case.observables, case.findings, readings), run_key)
+    return Outcome(case, repeated=False, unread=len(unread))
+
+
+def _receive(
+    sources: Iterable[Source | Issue], tools: Tools, spools: list[BinaryIO], progress: Progress
+) -> tuple[list[Received], list[Issue]]:
+    received: dict[str, Received] = {}
+    unread: list[Issue] = []
+    for source in sources:
+        if isinstance(source, Issue):
+            unread.append(source)
+            continue
+        progress(f"receiving {len(received) + 1}")
+        item = receive(source, tools.policy.limits, spools)
+        if isinstance(item, Issue):
+            unread.append(item)
+        else:
+            received.setdefault(item.digest, item)
+    return list(received.values()), unread
+
+
+def _name_run(received: Sequence[Received], order: Order, tools: Tools) -> tuple[str, str]:
+    case = digest_value([sorted(item.digest for item in received), order.marking.value])
+    model = tools.model.digest if tools.model else None
+    return digest_value([case, edition_of(tools), model, order.seed]), f"C-{case[:12]}"
+
+
+def _same_run(case: Case, tools: Tools) -> bool:
+    run = case.run
+    model = tools.model.digest if tools.model else None
+    releases = tuple(release.digest for release in run.releases)
+    now = tuple(release.digest for release in tools.knowledge.releases())
+    return (run.version, run.policy, run.model, releases) == (__version__, tools.policy.digest, model, now)
+
+
+def _make_case(
+    case_id: str,
+    readings: Sequence[Reading],
+    unread: Sequence[Issue],
+    order: Order,
+    tools: Tools,
+    store: Store,
+    progress: Progress,
+) -> Case:
+    limits = tools.policy.limits
+    texts = store.texts(edition_of(tools))
+    cite = _citer(texts, limits.quote_chars)
+    evidence, observables, timeline = _join(readings, limits.timeline_entries)
+
+    progress("looking up what is known")
+    named = findings_of_ids(observables, tools.knowledge, cite, limits.citations_per_finding)
+    learned = _classify(evidence, texts)
+    drafts = [finding for reading in readings for finding in reading.findings]
+    known = name_techniques([*drafts, *named, *learned], tools.knowledge)
+    findings, over = merge_findings(known, limits.findings, limits.citations_per_finding)
+    findings, broken = _keep_verbatim(findings, texts)
+    passages = choose_passages(findings, tools.knowledge, limits)
+
+    features = _features_of(observables, findings, readings)
+    related = find_related(features, store.features(), limits, exclude=case_id)
+
+    told = Told()
+    if tools.model is not None:
+        progress(f"asking {tools.model.name}")
+        told = ask_model(choose_excerpts(findings, timeline, texts), observables, tools, order.seed, case_id)
+    composed = compose_summary(evidence, timeline, findings, lambda entry: (cite(entry.span),))
+    summary, why = choose_summary(told, composed, tools.model.name if tools.model else "")
+    summary, forged = _keep_verbatim_sentences(summary, texts)
+
+    left = [Issue("limit-reached", Severity.WARNING, f"{over:,} x finding left out")] if over else []
+    issues = (*unread, *(issue for reading in readings for issue in reading.issues), *left)
+    return Case(
+        id=case_id,
+        title=make_title(findings, evidence),
+        created=tools.clock(),
+        marking=strictest(item.marking for item in evidence),
+        state=State.DRAFT,
+        evidence=evidence,
+        observables=observables,
+        timeline=timeline,
+        findings=findings,
+        passages=passages,
+        assessment=Assessment(summary, propose(findings, timeline, observables), ask_next(findings, observables)),
+        related=related,
+        issues=(*issues, *broken, *told.issues, *why, *forged),
+        run=_record_run(order, tools, told, len(told.sentences)),
+    )
+
+
+def _record_run(order: Order, tools: Tools, told: Told, kept: int) -> Run:
+    model = tools.model
+    return Run(
+        version=__version__,
+        seed=order.seed,
+        model=model.digest if model else None,
+        model_name=model.name if model else "none",
+        prompt=told.prompt,
+        policy=tools.policy.digest,
+        releases=tools.knowledge.releases(),
+        prompt_tokens=told.prompt_tokens,
+        cached_tokens=told.cached_tokens,
+        generated_tokens=told.generated_tokens,
+        proposed=told.proposed,
+        dropped=told.proposed - kept,
+    )
+
+
+def _citer(texts: Texts, most: int) -> Callable[[Span], Citation]:
+    def cite(span: Span) -> Citation:
+        cut = replace(span, end=min(span.end, span.start + most))
+        quote = texts.slice(cut.evidence, cut.start, cut.end)
+        return Citation(cut, quote, texts.place(cut.evidence, cut.start, cut.end).line)
+
+    return cite
+
+
+def _join(
+    readings: Sequence[Reading], entries: int
+) -> tuple[tuple[Evidence, ...], tuple[Observable, ...], tuple[TimelineEntry, ...]]:
+    evidence = {item.id: item for reading in reversed(readings) for item in reversed(reading.evidence)}
+    ordered = tuple(dict.fromkeys(item.id for reading in readings for item in reading.evidence))
+    observables: dict[tuple[str, str, str], Observable] = {}
+    for reading in readings:
+        for item in reading.observables:
+            key = (item.type, item.value, item.hash)
+            held = observables.get(key)
+            observables[key] = item if held is None else _add(held, item)
+    timeline = sorted((entry for reading in readings for entry in reading.timeline), key=lambda entry: entry.first)
+    return tuple(evidence[name] for name in ordered), tuple(observables.values()), tuple(timeline[:entries])
+
+
+def _add(held: Observable, other: Observable) -> Observable:
+    spans = tuple(dict.fromkeys((*held.spans, *other.spans)))[: max(len(held.spans), len(other.spans), 1)]
+    return replace(held, count=held.count + other.count, spans=spans)
+
+
+def _classify(evidence: Sequence[Evidence], texts: Texts) -> tuple[Finding, ...]:
+    return tuple(
+        finding
+        for item in evidence
+        if item.length
+        for finding in classify(
+            texts.slice(item.id, 0, min(item.length, 4000)), Span(item.id, 0, min(item.length, 4000))
+        )
+    )
+
+
+def _keep_verbatim(findings: Sequence[Finding], texts: Texts) -> tuple[tuple[Finding, ...], tuple[Issue, ...]]:
+    """Drop every citation that does not select its quote in the stored text, and findings left with none."""
+    kept: list[Finding] = []
+    issues: list[Issue] = []
+    for finding in findings:
+        good = tuple(citation for citation in finding.citations if not check_citations((citation,), texts))
+        if len(good) < len(finding.citations):
+            issues.extend(check_citations(finding.citations, texts))
+        if good:
+            kept.append(replace(finding, citations=good))
+    return tuple(kept), tuple(issues)
+
+
+def _keep_verbatim_sentences(
+    summary: Sequence[Sentence], texts: Texts
+) -> tuple[tuple[Sentence, ...], tuple[Issue, ...]]:
+    issues = [issue for sentence in summary for issue in check_citations(sentence.citations, texts)]
+    return tuple(sentence for sentence in summary if not check_citations(sentence.citations, texts)), tuple(issues)
+
+
+def _features_of(
+    observables: Sequence[Observable], findings: Sequence[Finding], readings: Sequence[Reading]
+) -> tuple[Feature, ...]:
+    return features_of(observables, findings, (template for reading in readings for template in reading.templates))
+
+
+def make_title(findings: Sequence[Finding], evidence: Sequence[Evidence]) -> str:
+    """Name a case by its gravest finding, else by its first evidence."""
+    if findings:
+        more = len(findings) - 1
+        return findings[0].title[:120] + (f" and {more} more findings" if more else "")
+    return f"{evidence[0].format} evidence without findings" if evidence else "no evidence"
