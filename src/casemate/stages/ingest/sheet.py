@@ -61,24 +61,26 @@ class Sheet:
             self.add("\n", Run(1, byte, size, line, verbatim=False, note=note))
 
     def take_full(self) -> Iterator[Chunk]:
-        """Take away what fills a chunk; call it often enough that little more than a chunk is ever held."""
-        if self._size >= self._limit:
+        """Take away what fills a chunk, at a line end; call it often, so that little more than a chunk is ever held."""
+        if self._size >= self._limit and (self.ends_line or self._size >= 2 * self._limit):
             yield from self.take_all()
 
     def take_all(self) -> Iterator[Chunk]:
-        """Take away everything written so far, in chunks that end between two pieces."""
+        """Take away everything written so far, in chunks that end at a line end where a piece ends there."""
         whole = "".join(self._texts)
-        runs: list[Run] = []
-        begin = end = 0
-        for run in self._runs:
-            if runs and end - begin + run.length > self._limit:
-                yield self._chunk(whole[begin:end], runs)
-                runs, begin = [], end
-            runs.append(run)
+        runs, self._texts, self._runs, self._size = self._runs, [], [], 0
+        begin = end = first = 0
+        cut = (0, 0)  # the last place in this chunk where a piece and a line end: number of the run, offset
+        for number, run in enumerate(runs):
+            if number > first and end - begin + run.length > self._limit:
+                after, stop = cut if cut[0] > first else (number, end)
+                yield self._chunk(whole[begin:stop], runs[first:after])
+                first, begin = after, stop
             end += run.length
-        if runs:
-            yield self._chunk(whole[begin:end], runs)
-        self._texts, self._runs, self._size = [], [], 0
+            if whole[end - 1] == "\n":
+                cut = (number + 1, end)
+        if first < len(runs):
+            yield self._chunk(whole[begin:], runs[first:])
 
     def _chunk(self, text: str, runs: list[Run]) -> Chunk:
         chunk = make_chunk(self._part, self._start, Block(text, tuple(runs)))
@@ -88,6 +90,7 @@ class Sheet:
     def _append(self, text: str, run: Run) -> None:
         if not text:
             return
+        at_line_end = self.ends_line
         self._texts.append(text)
         self._size += len(text)
         self.ends_line = text.endswith("\n")
@@ -99,6 +102,7 @@ class Sheet:
             and last.byte + last.size == run.byte
             and (last.encoding, last.note) == (run.encoding, run.note)
             and last.length + run.length <= self._limit
+            and not (at_line_end and last.length > self._limit // 2)
         ):
             self._runs[-1] = last._replace(length=last.length + run.length, size=last.size + run.size)
         else:
