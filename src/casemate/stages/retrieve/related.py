@@ -54,29 +54,29 @@ def find_related(
 
     What a shared feature says is its inverse document frequency, log(1 + cases / cases with it) (after K. Sparck Jones,
     "A statistical interpretation of term specificity", 1972), times `WEIGHTS`. A case is related only if it shares a
-    *telling* feature: one that at most a tenth of the cases hold, or at most five. `exclude` is the id of the case
-    itself. At most `limits.related_cases` come back, each with the `limits.shared_per_related_case` rarest of what is
+    *telling* feature, one that at most a tenth of the cases hold, or at most five; only telling features rank, the others
+    are listed. Of equal ones the newest comes first. `exclude` is the id of the case itself. At most `limits.related_cases` come back, each with the `limits.shared_per_related_case` rarest of what is
     shared.
     """
     total, held = index.frequencies(features, exclude)
     telling = _rarest(held, max(TELLING_FLOOR, int(total * TELLING_SHARE)))
     if not telling:
         return ()
-    scored = [(_rarity(case.features, held, total), case) for case in index.holders(telling, exclude=exclude)]
-    scored.sort(key=_order)
-    chosen = [case.id for _rarity_of_case, case in scored[: limits.related_cases]]
+    ranked = sorted(
+        (_rank(case, held, total) for case in index.holders(telling, exclude=exclude)), key=lambda rank: rank[:3]
+    )[: limits.related_cases]
     # A second look, at the few that stay: what else, less telling, do they share?
-    complete = index.holders(tuple(held), among=chosen, exclude=exclude) if chosen else ()
-    related = sorted(((_rarity(case.features, held, total), case) for case in complete), key=_order)
+    chosen = tuple(case.id for *_order, case in ranked)
+    everything = {case.id: case.features for case in index.holders(tuple(held), among=chosen, exclude=exclude)}
     return tuple(
         RelatedCase(
             id=case.id,
             title=case.title,
             created=case.created,
-            shared=_shared(case.features, held, total)[: limits.shared_per_related_case],
-            rarity=round(rarity, 6),
+            shared=_shared(everything.get(case.id, case.features), held, total)[: limits.shared_per_related_case],
+            rarity=round(-minus_rarity, 6),
         )
-        for rarity, case in related
+        for minus_rarity, _minus_time, _id, case in ranked
     )
 
 
@@ -96,13 +96,9 @@ def _says(feature: Feature, held: Mapping[Feature, int], total: int) -> float:
     return WEIGHTS.get(feature.kind, 0.5) * math.log(1 + total / held[feature])
 
 
-def _rarity(features: Iterable[Feature], held: Mapping[Feature, int], total: int) -> float:
-    return math.fsum(_says(feature, held, total) for feature in features)
-
-
-def _order(scored: tuple[float, Holding]) -> tuple[float, float, str]:
-    rarity, case = scored
-    return -rarity, -case.created.timestamp(), case.id
+def _rank(case: Holding, held: Mapping[Feature, int], total: int) -> tuple[float, float, str, Holding]:
+    rarity = math.fsum(_says(feature, held, total) for feature in case.features)
+    return -rarity, -case.created.timestamp(), case.id, case
 
 
 def _shared(features: Iterable[Feature], held: Mapping[Feature, int], total: int) -> tuple[Shared, ...]:
