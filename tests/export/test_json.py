@@ -63,7 +63,7 @@ def test_same_case_same_bytes() -> None:
     assert render(sample()[0], "json", sample()[1]) == render(sample()[0], "json", sample()[1])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(hostile_cases())
 def test_any_case_reads_back_fits_the_schema_and_quotes_its_text(made) -> None:
     case, texts = made

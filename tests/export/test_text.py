@@ -74,7 +74,7 @@ def test_a_case_with_nothing_in_it_is_shown() -> None:
     assert "Nothing was found" in render_text(empty, texts)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(hostile_cases())
 def test_no_control_character_reaches_the_terminal(made) -> None:
     text = render(made[0], "text", made[1]).decode()

@@ -5,13 +5,19 @@ from collections.abc import Callable
 from casemate.core.case import Case
 from casemate.core.errors import WrongUsage
 from casemate.core.text import Texts
+from casemate.stages.export.csv import render_csv
+from casemate.stages.export.html import render_html
 from casemate.stages.export.json import case_schema, render_json
+from casemate.stages.export.navigator import render_navigator
 from casemate.stages.export.plain import plain
 from casemate.stages.export.text import render_plain_text, render_text
 
 FORMATS: dict[str, Callable[[Case, Texts], bytes]] = {
     "text": render_plain_text,
     "json": render_json,
+    "html": render_html,
+    "navigator": render_navigator,
+    "csv": render_csv,
 }
 """Every format a case can be shown in; same case, same bytes."""
 

@@ -18,10 +18,13 @@ from casemate.stages.export.view import (
     disposition_word,
     entity,
     likelihood,
+    name_of,
     number_citations,
+    public_id,
     run_facts,
     severity_word,
     status,
+    telling,
     verdict_of,
 )
 
@@ -164,8 +167,8 @@ def _findings(page: _Page, case: Case, notes: dict[Span, Note]) -> None:
     for finding in case.findings:
         verdict = verdict_of(case, finding)
         mark = "" if verdict == "unreviewed" else f" [{verdict}]"
-        reference = f" {finding.reference}" if finding.reference and finding.reference not in finding.title else ""
-        page.wrapped(f"{finding.id:<4}{finding.kind}:{reference} {finding.title}{mark}", "  ", "      ")
+        title = f"{public_id(finding)} {name_of(finding)}".strip()
+        page.wrapped(f"{finding.id:<4}{finding.kind}: {title}{mark}", "  ", "      ")
         page.wrapped(_qualities(finding), "      ", "      ", "dim")
         if finding.detail:
             page.wrapped(finding.detail[: 4 * page.width], "      ", "      ")
@@ -199,8 +202,7 @@ def _timeline(page: _Page, case: Case) -> None:
     if not case.timeline:
         return
     page.head("Timeline", f"{len(case.timeline)} entries, UTC")
-    alarming = sorted(case.timeline, key=lambda entry: (not entry.event.is_alert, -entry.event.severity, entry.first))
-    chosen = sorted(alarming[:TIMELINE_ROWS], key=lambda entry: entry.first)
+    chosen = telling(case, TIMELINE_ROWS)
     for entry in chosen:
         count = f"{entry.count}x " if entry.count > 1 else ""
         until = f" - {entry.last:%H:%M:%S}" if entry.last != entry.first else ""

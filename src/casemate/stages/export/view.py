@@ -1,5 +1,6 @@
 """What every readable format says of a case, said once: banners, citation numbers, tactics, words for numbers."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -48,6 +49,9 @@ _LIKELIHOOD = (
 )
 
 
+_PUBLIC_ID = re.compile(r"TA?\d{4}(\.\d{3})?|[GSC]\d{4}|(CVE|CWE|CAPEC|GHSA)-[\w-]+")
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """One numbered citation as it is shown: `source` and `where` (`line 12`, `page 3`) lead back to what came in."""
@@ -88,6 +92,16 @@ def severity_word(severity: int) -> str:
 def disposition_word(disposition: Disposition) -> str:
     """Write a disposition as words."""
     return disposition.value.replace("-", " ")
+
+
+def public_id(finding: Finding) -> str:
+    """Give the id a finding names when it is one that readers know (ATT&CK, CVE, CWE, CAPEC, GHSA), else nothing."""
+    return finding.reference if _PUBLIC_ID.fullmatch(finding.reference) else ""
+
+
+def name_of(finding: Finding) -> str:
+    """Give a finding's title without the public id in front of it; empty when it is nothing else."""
+    return finding.title.removeprefix(public_id(finding)).strip(" :")
 
 
 def verdict_of(case: Case, finding: Finding) -> str:
@@ -175,6 +189,12 @@ def entity(entry: TimelineEntry) -> str:
     target = event.field("dst_endpoint.ip") or event.field("dst_endpoint.hostname") or event.field("device.hostname")
     arrow = f"{source} → {target}" if source and target else source or target
     return ", ".join(part for part in (who, arrow, event.field("process.name")) if part)
+
+
+def telling(case: Case, most: int) -> list[TimelineEntry]:
+    """Choose the entries of the timeline that tell most (alerts, then severity), at most `most`, in order of time."""
+    order = sorted(case.timeline, key=lambda entry: (not entry.event.is_alert, -entry.event.severity, entry.first))
+    return sorted(order[:most], key=lambda entry: entry.first)
 
 
 def notices(case: Case) -> list[Release]:

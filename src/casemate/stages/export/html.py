@@ -1,0 +1,141 @@
+"""The report an analyst forwards: one HTML file that asks nothing of any host and runs nothing."""
+
+import base64
+import hashlib
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from casemate.core.case import Case
+from casemate.core.finding import Finding
+from casemate.core.text import Texts
+from casemate.policy import Limits
+from casemate.stages.export import view
+from casemate.stages.export.chart import chart_of
+from casemate.stages.export.excerpts import excerpts_of
+from casemate.stages.export.plain import defang, plain
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+_FOLDER = Path(__file__).parent
+_TONES = {"critical": "bad", "fatal": "bad", "high": "bad", "medium": "mid", "low": "low"}
+
+
+def render_html(case: Case, texts: Texts) -> bytes:
+    """Write a self-contained HTML page: no script, no outside address, its one style sheet allowed by its hash.
+
+    Everything from the case goes through `plain` and Jinja's escaping, so evidence can neither make an element nor
+    turn text around. Reads the evidence around citations, at most `limits.report_evidence_chars` of it.
+    """
+    limits = Limits()
+    notes = view.number_citations(case, texts)
+    style = _style() + _print_margins(case)
+    page = _template().render(
+        case=case,
+        style=_trusted(style),
+        style_hash=base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii"),
+        notes=notes,
+        excerpts=excerpts_of(case, texts, notes, limits.report_evidence_chars),
+        chart=chart_of(case.timeline),
+        rows=limits.report_rows,
+        banner=view.banner(case),
+        status=view.status(case),
+        last_review=next((review for review in reversed(case.reviews) if review.disposition is not None), None),
+        technique_groups=view.by_tactic(case),
+        tactics=view.TACTICS,
+        observable_groups=view.by_type(case.observables),
+        payloads=[finding for finding in case.findings if finding.kind == "payload"],
+        timeline=view.telling(case, limits.report_rows),
+        period=_period(case),
+        sources=view.sources(case),
+        run_facts=view.run_facts(case),
+        notices=view.notices(case),
+        composed=all(sentence.basis != "model" for sentence in case.assessment.summary),
+        verdict_of=lambda finding: view.verdict_of(case, finding),
+    )
+    return page.encode("utf-8")
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.globals.update(
+        public_id=view.public_id,
+        name_of=view.name_of,
+        likelihood=view.likelihood,
+        severity_word=view.severity_word,
+        disposition_word=view.disposition_word,
+        priority_word=lambda priority: view.PRIORITIES.get(priority, ""),
+        entity=view.entity,
+        defang=defang,
+        tone=lambda severity: _TONES.get(view.severity_word(severity), "none"),
+        strength=_strength,
+    )
+    environment.filters["minute"] = _minute
+    environment.filters["second"] = _second
+    return environment
+
+
+def _template() -> "Template":
+    return _environment().get_template("report.html.j2")
+
+
+@cache
+def _style() -> str:
+    return (_FOLDER / "report.css").read_text("utf-8")
+
+
+def _trusted(text: str) -> object:
+    from markupsafe import Markup
+
+    return Markup(text)  # noqa: S704 - our own style sheet; nothing of the case is in it
+
+
+def _shown(value: object) -> object:
+    """Make every string that a template shows plain; markup of our own macros stays as it is."""
+    from markupsafe import Markup
+
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _print_margins(case: Case) -> str:
+    """Set the marking on the top and bottom of every printed page (TLP 2.0, section 5), and what a draft is."""
+    words = case.marking.label + ("" if case.reviewed else "  ·  UNREVIEWED DRAFT")
+    box = f'content: "{words}"; font: 700 12pt sans-serif; color: #000;'
+    return f"@page {{ margin: 20mm 14mm; @top-right {{ {box} }} @bottom-right {{ {box} }} }}\n"
+
+
+def _minute(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M}"
+
+
+def _second(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S}"
+
+
+def _period(case: Case) -> str:
+    if not case.timeline:
+        return ""
+    first = min(entry.first for entry in case.timeline)
+    last = max(entry.last for entry in case.timeline)
+    if first.date() == last.date():
+        return f"{first:%Y-%m-%d %H:%M} to {last:%H:%M} UTC"
+    return f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+
+
+def _strength(finding: Finding) -> int:
+    """Say in four steps how sure a finding is, for the shade of its cell in the matrix."""
+    if finding.probability is None:
+        return 4 if finding.basis in {"named", "computed"} else 2
+    return 1 + min(int(finding.probability * 4), 3)
