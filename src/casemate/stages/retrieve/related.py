@@ -54,9 +54,9 @@ def find_related(
 
     What a shared feature says is its inverse document frequency, log(1 + cases / cases with it) (after K. Sparck Jones,
     "A statistical interpretation of term specificity", 1972), times `WEIGHTS`. A case is related only if it shares a
-    *telling* feature, one that at most a tenth of the cases hold, or at most five; only telling features rank, the others
-    are listed. Of equal ones the newest comes first. `exclude` is the id of the case itself. At most `limits.related_cases` come back, each with the `limits.shared_per_related_case` rarest of what is
-    shared.
+    *telling* feature, one that at most a tenth of the cases hold, or at most five; only telling features rank, the
+    others are listed. Of equal ones the newest comes first. `exclude` is the id of the case itself. At most
+    `limits.related_cases` come back, each with the `limits.shared_per_related_case` rarest of what is shared.
     """
     total, held = index.frequencies(features, exclude)
     telling = _rarest(held, max(TELLING_FLOOR, int(total * TELLING_SHARE)))
