@@ -1,6 +1,7 @@
 """Shared fixtures: where the real data is, and what must not be skipped."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,3 +16,23 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data is absent: {folder} is no folder (set CASEMATE_DATA to read it from elsewhere)")
     return folder
+
+
+def _installed_home() -> Path:
+    return Path(os.environ.get("CASEMATE_HOME", ROOT / ".casemate"))
+
+
+@pytest.fixture(scope="session")
+def knowledge_file() -> Path:
+    """Give the default knowledge index, built by `make setup`; its absence is a failure, never a skip."""
+    file = _installed_home() / "knowledge.sqlite"
+    assert file.is_file(), f"{file} is missing: run `make setup`"
+    return file
+
+
+@pytest.fixture
+def prepared_home(tmp_path_factory: pytest.TempPathFactory, knowledge_file: Path) -> Path:
+    """Give a data folder of its own with the default knowledge and no model and no case."""
+    home = tmp_path_factory.mktemp("home")
+    shutil.copy(knowledge_file, home / "knowledge.sqlite")
+    return home

@@ -8,7 +8,9 @@ GIB = 1024 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in bytes unless the name says otherwise, ratios as unpacked / packed, times in seconds."""
+    """Sizes in bytes unless the name says otherwise, ratios as unpacked / packed, times in seconds; all above zero."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic, never changed
 
     # reading
     chunk_chars: int = 1 * MIB  # normalised text handed on at a time

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import tomllib
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -53,7 +54,7 @@ def load_policy(path: Path | None = None) -> Policy:
         return Policy()
     try:
         raw = tomllib.loads(named.read_text("utf-8"))
-        return TypeAdapter(Policy).validate_python(raw)
+        policy = TypeAdapter(Policy).validate_python(raw)
     except OSError as error:
         raise WrongUsage(f"policy {named}: {error.strerror}", way_out="check the path in $CASEMATE_POLICY") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -64,3 +65,16 @@ def load_policy(path: Path | None = None) -> Policy:
         raise WrongUsage(
             f"policy {named}: {where}: {first['msg']}", way_out="see docs/policy.md for the settings"
         ) from error
+    _check_values(policy, named)
+    return policy
+
+
+def _check_values(policy: Policy, file: Path) -> None:
+    for name, value in dataclasses.asdict(policy.limits).items():
+        if value <= 0:
+            raise WrongUsage(f"policy {file}: limits.{name} must be above zero", way_out="see docs/policy.md")
+    for network in policy.own_networks:
+        try:
+            ip_network(network, strict=False)
+        except ValueError as error:
+            raise WrongUsage(f"policy {file}: own_networks: {error}", way_out="write 10.0.0.0/8, say") from error

@@ -1,0 +1,55 @@
+"""A policy is read whole or refused with the setting's name."""
+
+from pathlib import Path
+
+import pytest
+
+from casemate.core.errors import WrongUsage
+from casemate.core.marking import Marking, strictest
+from casemate.policy import Policy, load_policy
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "policy.toml"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def test_without_a_file_the_defaults_hold_and_allow_loopback_only(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("CASEMATE_POLICY", raising=False)
+    assert load_policy() == Policy()
+    assert set(Policy().engine_hosts) == {"127.0.0.1", "::1", "localhost"}
+
+
+def test_a_file_is_read_and_named_by_its_content(tmp_path: Path):
+    policy = load_policy(written(tmp_path, 'default_marking = "red"\n[limits]\nunpack_depth = 2\n'))
+    assert policy.default_marking is Marking.RED
+    assert policy.limits.unpack_depth == 2
+    assert policy.digest != Policy().digest
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("engine_host = []", "engine_host"),
+        ("[limits]\nunpack_dept = 2", "unpack_dept"),
+        ("[limits]\nunpack_depth = 0", "unpack_depth"),
+        ('default_marking = "purple"', "default_marking"),
+        ('own_networks = ["10.0.0.0/99"]', "own_networks"),
+        ("retries = [", "TOML"),
+    ],
+)
+def test_what_is_wrong_is_refused_by_name(tmp_path: Path, text: str, named: str):
+    with pytest.raises(WrongUsage, match=named):
+        load_policy(written(tmp_path, text))
+
+
+def test_a_missing_file_is_refused(tmp_path: Path):
+    with pytest.raises(WrongUsage, match="nowhere"):
+        load_policy(tmp_path / "nowhere.toml")
+
+
+def test_the_strictest_marking_is_carried():
+    assert strictest([Marking.GREEN, Marking.AMBER_STRICT, Marking.CLEAR]) is Marking.AMBER_STRICT
+    assert strictest([]) is Marking.AMBER
+    assert Marking.AMBER_STRICT.label == "TLP:AMBER+STRICT"
