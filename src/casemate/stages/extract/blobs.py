@@ -67,17 +67,22 @@ _NEXT_LINE = re.compile(r"[ \t]*+(?:`n)?\r?\n(?:[ \t>|#*]|//(?= )){0,40}+")
 _B64_RUN = re.compile(r"[A-Za-z0-9+/_-]++")
 _PADDING = re.compile(r"(?:=|%3[Dd]){0,2}")
 
-_SURE = re.compile(
-    r"""(?:(?:powershell|pwsh)[^\r\n|]{0,400}?[\s"'`^][-/\u2013\u2014]e[a-z]{0,14}[:\s]+["']?
-        |(?:^|[\s"'])-e(?:nc[a-z]{0,11}|c)[:\s]+["']?
-        |(?:frombase64string|base64decode|b64decode|base64_decode|decode64|atob)[\s(\[{bruBRU]{1,6}["'`]{1,3}
-        |authorization:\s{0,4}basic[ ]
-        |\becho\s+(?:-n\s+)?["']?(?=[A-Za-z0-9+/=]{4,4000}["']?\s*\|\s*(?:\S{0,40}/)?(?:base64|openssl)\b)
-        |base64\s+-{1,2}d[a-z]{0,6}\s*<<<\s*["']?
-       )([A-Za-z0-9+/_-]{8,}+={0,2})""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_SURE_MARKS = (b"powershell", b"pwsh", b"-enc", b" -ec", b"base64", b"64decode", b"decode64", b"atob", b"ion: basic")
+_SURE: dict[bytes, re.Pattern[str]] = {
+    mark: re.compile(pattern, re.IGNORECASE)
+    for mark, pattern in {
+        b"-e": r"(?<=[\s\"'`^,])-e(?:c|n?|nc[odeman]{0,12})[:\s]{1,4}[\"']?",
+        b"/e": r"(?<=[\s\"'`^])/e(?:c|n?|nc[odeman]{0,12})[:\s]{1,4}[\"']?",
+        b"frombase64": r"frombase64(?:string)?[\s(\[{]{1,6}[\"'`]{1,3}",
+        b"base64": r"base64_?decode[\s(]{1,4}b?[\"']{1,3}|base64\s{1,4}-{1,2}d[a-z]{0,6}\s{0,4}<<<\s{0,4}[\"']?",
+        b"b64decode": r"b64decode[\s(]{1,4}b?[\"']{1,3}",
+        b"decode64": r"decode64[\s(]{1,4}[\"']{1,3}",
+        b"atob(": r"atob\(\s{0,4}[\"'`]",
+        b"ion: basic ": r"ion: basic ",
+        b"echo ": r"echo\s{1,4}(?:-n\s{1,4})?[\"']?(?=[A-Za-z0-9+/=]{4,4000}+[\"']?\s{0,4}\|\s{0,4}(?:\S{0,40}/)?(?:base64|openssl)\b)",
+    }.items()
+}
+"""Words before a run that say it is base64: a cheap substring of the lower-case text, and what must stand there."""
+_SURE_RUN = re.compile(r"[A-Za-z0-9+/_-]{8,}+={0,2}")
 _SHORT_HEX = re.compile(r"(?:\bproctitle=|\ba\d{1,2}(?:\[\d{1,3}\])?=|\bcmd=|\bdata=)([0-9A-F]{6,}+)(?![0-9A-Za-z])")
 _JWT = re.compile(r"(?<![A-Za-z0-9_.-])(eyJ[A-Za-z0-9_-]{8,}+)\.(eyJ[A-Za-z0-9_-]{4,}+)(?:\.[A-Za-z0-9_-]*+)?")
 _JWT_MARK = "eyJ"
@@ -123,17 +128,24 @@ def decode_base64(run: str) -> bytes:
 
 
 def _sure_blobs(text: str, lower: bytes) -> Iterator[Blob]:
-    if any(mark in lower for mark in _SURE_MARKS):
-        for found in _SURE.finditer(text):
-            run = found.group(1)
-            out = decode_base64(run)
-            if out:
-                yield Blob(found.start(1), found.end(1), "base64", out, sure=True)
+    for mark, pattern in _SURE.items():
+        at = lower.find(mark)
+        while at >= 0:
+            before = pattern.match(text, at)
+            found = _SURE_RUN.match(text, before.end()) if before else None
+            out = decode_base64(found.group()) if found else b""
+            if found and out and (mark[1:] != b"e" or _is_wide(out)):
+                yield Blob(found.start(), found.end(), "base64", out, sure=True)
+            at = lower.find(mark, found.end() if found else at + 1)
     if b"proctitle=" in lower or b" a0=" in lower or b" a1=" in lower or b"cmd=" in lower or b" data=" in lower:
         for found in _SHORT_HEX.finditer(text):
             run = found.group(1)
             if len(run) % 2 == 0 and not run.isdigit():
                 yield Blob(found.start(1), found.end(1), "hex", bytes.fromhex(run), sure=True)
+
+
+def _is_wide(data: bytes) -> bool:
+    return len(data) >= 4 and not data[1:32:2].strip(b"\0")
 
 
 def _jwt_blobs(text: str) -> Iterator[Blob]:
@@ -169,7 +181,7 @@ def _run_blobs(text: str, mask: bytes) -> Iterator[Blob]:
 
 def _parts_of_run(begin: int, run: str) -> Iterator[Blob]:
     """Look for base64 in the parts of a run that joins words and a blob by `/`, `-` or `_`, as a URL path does."""
-    if ("/" not in run and "-" not in run and "_" not in run) or _begins_text(run):
+    if ("/" not in run and "-" not in run and "_" not in run) or len(run) > 4000 or _begins_text(run):
         return
     for found in re.finditer(r"[A-Za-z0-9+]{20,}+", run):
         part = found.group()
@@ -353,7 +365,7 @@ _LOOSE_LIST = re.compile(
 _HEX_LIST = re.compile(r"0[xX][0-9A-Fa-f]{1,2}(?:\s{0,8},\s{0,8}0[xX][0-9A-Fa-f]{1,2}(?![0-9A-Fa-f])){6,}+")
 _NUMBER = re.compile(r"\d+")
 _HEX_NUMBER = re.compile(r"0[xX]([0-9A-Fa-f]+)")
-_CHAR_MARKS = (b"char", b"chr", b"split", b"bxor", b"byte")
+_CHAR_MARKS = (b"[char", b"char]", b"charcode", b"chr(", b".split(", b"-split", b"bxor", b"byte[")
 
 
 def _list_blobs(text: str, data: bytes, hexed: bytes) -> Iterator[Blob]:

@@ -16,6 +16,7 @@ _STRINGS_CHARS = 200_000
 _XOR_BYTES = 64 * 1024
 _XOR_PROBE = 256
 _INFLATE_AT_LEAST = 24
+_TABLES = tuple(bytes(value ^ key for value in range(256)) for key in range(256))
 
 
 def _inflate(data: bytes, most: int, window: int) -> bytes:
@@ -169,7 +170,7 @@ def list_zip(data: bytes, most: int) -> str:
 def apply_key(data: bytes, key: bytes) -> bytes:
     """XOR bytes with a repeated key."""
     if len(key) == 1:
-        return data.translate(bytes(value ^ key[0] for value in range(256)))
+        return data.translate(_TABLES[key[0]])
     size = len(data)
     pad = (key * (size // len(key) + 1))[:size]
     return (int.from_bytes(data, "big") ^ int.from_bytes(pad, "big")).to_bytes(size, "big")
@@ -201,9 +202,10 @@ def _likely_keys(data: bytes) -> Iterator[int]:
     probe = data[:_XOR_PROBE]
     common = sorted(set(probe), key=lambda value: (-probe.count(value), value))[:3]
     tried = {0}
+    uneven = probe.count(common[0]) >= max(4, len(probe) // 16)  # text repeats its blanks and vowels, chance does not
     if data[0] ^ ord("M") == data[1] ^ ord("Z"):
         yield data[0] ^ ord("M")
-    for value in common:
+    for value in common if uneven else ():
         for letter in b" eta0\0o/iEA":
             key = value ^ letter
             if key not in tried:

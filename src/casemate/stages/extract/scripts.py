@@ -21,57 +21,74 @@ class Unravelled(NamedTuple):
 
 
 REGION_CHARS = 64 * 1024
-_ROUNDS = 12
+_ROUNDS = 8
 _LITERAL = r"""(?:'[^'\r\n]{0,20000}+'|"[^"\r\n]{0,20000}+")"""
 _OPEN, _CLOSE = r"\(\s{0,4}", r"\s{0,4}\)"
 
-_MARKS = (
-    b"char",
-    b"chr",
-    b"-f",
-    b"replace",
-    b"reverse",
-    b"-1..-",
-    b"::-1",
-    b"-join",
-    b"join(",
-    b"`",
-    b"^",
-    b"rot13",
-    b"rot_13",
-)
+_SIGNS: dict[bytes, re.Pattern[str]] = {
+    mark: re.compile(pattern, re.IGNORECASE)
+    for mark, pattern in {
+        b"[char": r"\[char",
+        b".char]": r"\.char\]",
+        b"chr": r"chrw?\$?\s?\(\s?[\d&]",
+        b"fromchar": r"fromcharcode",
+        b"fromcodep": r"fromcodepoint",
+        b"-f": r"(?<=['\") ])-f\s{0,4}[('\"]",
+        b"replace": r"replace\s{0,4}[('\"]",
+        b"reverse": r"reverse",
+        b"..-": r"\.\.-",
+        b"::-1]": r"::-1\]",
+        b"-join": r"-join",
+        b".join(": r"\.join\(",
+        b"`": r"(?<=[A-Za-z])`[A-Za-z]",
+        b"^": r"(?<=[A-Za-z])\^[A-Za-z\"^]",
+        b"rot13": r"rot13",
+        b"rot_13": r"rot_13",
+    }.items()
+}
+"""Where hiding may begin: a cheap substring of the lower-case text, and what must stand there."""
 _JOINED_MARKS = (b"'+'", b'"+"', b"'&'", b'"&"', b"'.'", b'"."', b"'+(", b'"+(', b"')+", b'")+')
-_SIGN = re.compile(
-    r"""['")\]]\s{0,4}[+&.]\s{0,4}[('"\[$c]|[A-Za-z]\^[A-Za-z"^]|[A-Za-z]`[A-Za-z]|\[char|chrw?\$?\s?\(|charcode
-    |['")]\s{0,4}-f\s{0,4}[('"]|replace\s?\(|-[ci]?replace|reverse|\[-1\s?\.\.|\[::-1\]|-join|\.join\s?\(|rot_?13""",
-    re.IGNORECASE | re.VERBOSE,
-)
+_JOINED = re.compile(r"""['"]\)?[ \t]{0,4}[+&.][ \t]{0,4}\(?['"]""")
+_MOST_SIGNS = 20_000
 
 
 def unravel(text: str) -> Iterator[Unravelled]:
     """Yield the regions of a text whose hiding could be undone and revealed something."""
-    data = text.encode("latin-1", "replace").lower()
-    if not any(mark in data for mark in _MARKS):
-        packed = data.translate(None, b" \t\r\n")
-        if not any(mark in packed for mark in _JOINED_MARKS):
-            return
-    for start, end in _regions(text):
+    signs = _find_signs(text)
+    for start, end in _regions(text, signs):
         region = text[start:end]
         layers, plain = simplify(region)
         if layers and _reveals(region, plain, layers):
-            lead = len(plain) - len(plain.lstrip())
-            yield Unravelled(start + (len(region) - len(region.lstrip()) if lead else 0), end, layers, plain.strip())
+            yield Unravelled(start, end, layers, plain.strip())
 
 
-def _regions(text: str) -> Iterator[tuple[int, int]]:
+def _find_signs(text: str) -> list[int]:
+    data = text.encode("latin-1", "replace").lower()
+    signs: list[int] = []
+    for mark, pattern in _SIGNS.items():
+        at = data.find(mark)
+        while at >= 0 and len(signs) < _MOST_SIGNS:
+            if pattern.match(text, at):
+                signs.append(at)
+                at = data.find(b"\n", at)  # one sign a line is enough
+                if at < 0:
+                    break
+            at = data.find(mark, at + 1)
+    packed = data.translate(None, b" \t\r\n")
+    if any(mark in packed for mark in _JOINED_MARKS):
+        signs += [found.start() for found in _JOINED.finditer(text)]
+    return sorted(signs)
+
+
+def _regions(text: str, signs: list[int]) -> Iterator[tuple[int, int]]:
     """Yield the lines that carry signs of hiding; lines next to each other together, no more than `REGION_CHARS`."""
     begin = end = -1
-    for found in _SIGN.finditer(text):
-        if found.start() < end:
+    for sign in signs:
+        if sign < end:
             continue
-        first = max(text.rfind("\n", 0, found.start()) + 1, found.start() - REGION_CHARS // 2, end if end > 0 else 0)
-        last = text.find("\n", found.start(), found.start() + REGION_CHARS // 2)
-        last = min(found.start() + REGION_CHARS // 2, len(text)) if last < 0 else last
+        first = max(text.rfind("\n", max(sign - REGION_CHARS // 2, 0), sign) + 1, sign - REGION_CHARS // 2, end, 0)
+        last = text.find("\n", sign, sign + REGION_CHARS // 2)
+        last = min(sign + REGION_CHARS // 2, len(text)) if last < 0 else last
         if begin >= 0 and first <= end + 1 and last - begin <= REGION_CHARS:
             end = last
             continue
@@ -87,7 +104,10 @@ def simplify(region: str) -> tuple[tuple[str, ...], str]:
     layers: list[str] = []
     for _ in range(_ROUNDS):
         before = region
-        for name, undo in PASSES.items():
+        lower = region.lower()
+        for name, (marks, undo) in PASSES.items():
+            if not any(mark in lower for mark in marks):
+                continue
             after = undo(region)
             if after != region:
                 region = after[: REGION_CHARS * 4]
@@ -200,7 +220,7 @@ def _undo_format(text: str) -> str:
             return found.group()
         return _quote(_SLOT.sub(lambda slot: parts[int(slot.group(1))], found.group(1)[1:-1])[:REGION_CHARS])
 
-    return _FORMAT.sub(fill, text) if "-f" in text or "-F" in text else text
+    return _FORMAT.sub(fill, text)
 
 
 _REPLACE = re.compile(
@@ -237,7 +257,7 @@ def _undo_reverse(text: str) -> str:
     return _REVERSED.sub(lambda found: _quote(next(group for group in found.groups() if group)[-2:0:-1]), text)
 
 
-_JOINED = re.compile(
+_JOIN = re.compile(
     rf"""(?:-join\s{{0,4}}@?{_OPEN}({_LITERAL}(?:\s{{0,4}},\s{{0,4}}{_LITERAL}){{1,2000}}+){_CLOSE}
     |(?:@?{_OPEN})({_LITERAL}(?:\s{{0,4}},\s{{0,4}}{_LITERAL}){{1,2000}}+){_CLOSE}\s{{0,4}}-join\s{{0,4}}(?:''|"")
     |(?:\[)({_LITERAL}(?:\s{{0,4}},\s{{0,4}}{_LITERAL}){{1,2000}}+)\s{{0,4}}\]\.join\((?:''|"")\))""",
@@ -250,7 +270,7 @@ def _undo_join(text: str) -> str:
         inside = next(group for group in found.groups() if group)
         return _quote("".join(part[1:-1] for part in _ONE.findall(inside)))
 
-    return _JOINED.sub(join, text)
+    return _JOIN.sub(join, text)
 
 
 _ROT13 = re.compile(
@@ -265,15 +285,15 @@ def _undo_rot13(text: str) -> str:
     return _ROT13.sub(lambda found: (found.group(1) or found.group(2)).translate(_TURN), text)
 
 
-PASSES: dict[str, Callable[[str], str]] = {
-    "caret": _undo_carets,
-    "backtick": _undo_ticks,
-    "char-codes": _undo_chars,
-    "concat": _undo_concat,
-    "format": _undo_format,
-    "replace": _undo_replace,
-    "reverse": _undo_reverse,
-    "join": _undo_join,
-    "rot13": _undo_rot13,
+PASSES: dict[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
+    "caret": (("^",), _undo_carets),
+    "backtick": (("`",), _undo_ticks),
+    "char-codes": (("char", "chr", "codepoint"), _undo_chars),
+    "concat": (("+", "&", ".", "("), _undo_concat),
+    "format": (("-f",), _undo_format),
+    "replace": (("replace",), _undo_replace),
+    "reverse": (("reverse", "..-", "-1]"), _undo_reverse),
+    "join": (("join",), _undo_join),
+    "rot13": (("rot",), _undo_rot13),
 }
-"""Every way of hiding that is undone here, by layer name, in the order in which they are tried."""
+"""Every way of hiding undone here, by layer name, in the order tried: the lower-case words it needs, and the pass."""
