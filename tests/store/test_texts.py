@@ -14,7 +14,7 @@ from casemate.core.evidence import Closed
 from casemate.core.text import Chunk, Piece, Place, Texts
 from casemate.store import Store, texts
 
-from .samples import digest
+from .samples import case, digest, saved
 
 E1, E2 = digest("one"), digest("two")
 
@@ -122,6 +122,14 @@ def test_another_edition_shares_the_text_when_it_is_the_same_and_has_its_own_whe
     assert rows(tmp_path, "texts") == 2
     assert store.texts("1").slice(E1, 0, 99) == store.texts("2").slice(E1, 0, 99) == "text"
     assert store.texts("3").slice(E1, 0, 99) == store.texts("4").slice(E1, 0, 99) == "text, read better"
+
+
+def test_a_case_is_shown_with_the_texts_it_was_made_from(store: Store) -> None:
+    write(store, "as it was read then", edition="1")
+    store.save_case(case(), saved(), edition="1")
+    write(store, "as it is read now", edition="2")
+    assert store.texts_of("c1").slice(E1, 0, 99) == "as it was read then"
+    assert store.texts().slice(E1, 0, 99) == store.texts_of("unknown").slice(E1, 0, 99) == "as it is read now"
 
 
 def test_a_failing_reading_leaves_nothing(store: Store, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class CaseLine:
     revision: int
 
 
-def put_case(connection: Connection, case: Case, held: Iterable[Feature]) -> Digest | None:
+def put_case(connection: Connection, case: Case, held: Iterable[Feature], edition: str) -> Digest | None:
     """Write a case that the machine made and return the digest of its JSON; None when the one there stays.
 
     It stays when it is the same, and when a person has already decided something on it.
@@ -44,7 +44,7 @@ def put_case(connection: Connection, case: Case, held: Iterable[Feature]) -> Dig
         select(cases.c.number, cases.c.state, cases.c.digest, cases.c.revision).where(cases.c.id == storable(case.id))
     ).one_or_none()
     if there is None:
-        row = _columns(case, data, digest) | {"id": storable(case.id), "revision": 1}
+        row = _columns(case, data, digest) | {"id": storable(case.id), "revision": 1, "edition": edition}
         key = connection.execute(insert(cases).values(row)).inserted_primary_key
         assert key is not None
         number = int(key[0])
@@ -52,7 +52,7 @@ def put_case(connection: Connection, case: Case, held: Iterable[Feature]) -> Dig
         return None
     else:
         number = there.number
-        row = _columns(case, data, digest) | {"revision": there.revision + 1}
+        row = _columns(case, data, digest) | {"revision": there.revision + 1, "edition": edition}
         connection.execute(update(cases).where(cases.c.number == number).values(row))
         connection.execute(delete(features).where(features.c.case == number))
     keys = {feature_key(feature) for feature in held}
@@ -92,6 +92,11 @@ def get_case(connection: Connection, case_id: str) -> tuple[Case, int] | None:
     if row is None:
         return None
     return case_from_json(unpack(row.data, f"case {case_id}")), int(row.revision)
+
+
+def edition_of_case(connection: Connection, case_id: str) -> str:
+    """Read which edition of the texts a case cites; empty when there is no such case."""
+    return connection.execute(select(cases.c.edition).where(cases.c.id == storable(case_id))).scalar() or ""
 
 
 def list_cases(connection: Connection, limit: int, offset: int, state: State | None) -> tuple[CaseLine, ...]:

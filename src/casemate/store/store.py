@@ -19,7 +19,7 @@ from casemate.core.errors import StoreFailed, WrongUsage
 from casemate.core.feature import Feature
 from casemate.policy import Limits
 from casemate.store import chain
-from casemate.store.cases import CaseLine, count_cases, get_case, list_cases, put_case, put_review
+from casemate.store.cases import CaseLine, count_cases, edition_of_case, get_case, list_cases, put_case, put_review
 from casemate.store.database import Database
 from casemate.store.features import StoredFeatures
 from casemate.store.packing import pack, unpack
@@ -81,6 +81,11 @@ class Store:
     def texts(self, edition: str = "") -> StoredTexts:
         """Give the texts as citations need them, those of `edition` first."""
         return StoredTexts(self._database, edition)
+
+    def texts_of(self, case_id: str) -> StoredTexts:
+        """Give the texts that a stored case cites, as they were when it was made."""
+        with self._database.reading() as connection:
+            return StoredTexts(self._database, edition_of_case(connection, case_id))
 
     def reading(self, key: str) -> bytes | None:
         """Return what an earlier reading under this key came to, if there was one."""
@@ -145,16 +150,24 @@ class Store:
 
     # Cases
 
-    def save_case(self, case: Case, event: NewAuditEvent, features: Sequence[Feature] = (), run: str = "") -> bool:
+    def save_case(
+        self,
+        case: Case,
+        event: NewAuditEvent,
+        features: Sequence[Feature] = (),
+        run: str = "",
+        edition: str = "",
+    ) -> bool:
         """Keep a case that the machine made, its features and the end of its run, in one transaction.
 
+        `edition` is that of the texts its citations were made from; `texts_of` reads those again.
         An earlier draft of the same id is replaced. False (and no event) when the case there stays: because it is the
         same, or because a person has decided something on it.
         """
         if case.reviews or case.state is not State.DRAFT:
             raise WrongUsage(f"case {case.id} was decided on", way_out="use add_review for a person's decision")
         with self._changing() as change:
-            digest = put_case(change.connection, case, features)
+            digest = put_case(change.connection, case, features, edition)
             if run:
                 mark_ended(change.connection, run, case.id, self._now())
             if digest is not None:

@@ -80,6 +80,7 @@ cases = Table(
     Column("marking", String(20), nullable=False),
     Column("disposition", String(30), nullable=False),
     Column("priority", Integer, nullable=False),
+    Column("edition", Text, nullable=False),  # of the texts that it cites
     Column("digest", DIGEST, nullable=False),  # of the JSON
     Column("data", LargeBinary, nullable=False),  # zstd of the JSON
 )
