@@ -19,7 +19,7 @@ _CODE_OWNERS = frozenset(
     " key value field record row table query result results error err exception test spec index main init base util utils"
     " common core lib src dist build node_modules jquery bootstrap asp vb ado system microsoft socket spring hibernate"
     " win64 win32 threat network dns http url tls x509 email cloud container kubernetes registry related observer"
-    " organization service field fields ecs as geo hash pe code_signature dll readme makefile configure config".split()
+    " organization service question answers field fields ecs as geo hash pe code_signature dll readme makefile configure config".split()
 )
 
 
@@ -68,8 +68,12 @@ def _plainly_a_domain(text: str, labels: list[str]) -> bool:
         return not (len(labels) > 2 and first in {"java", "javax", "system"})
     if _CAMEL.search(text) or (first in _PACKAGE_ROOTS and len(labels) > 2):
         return False
+    if ending in {"pl", "la"} and len(labels) == 2:
+        return second.islower() and "_" not in second and not second.startswith("lib") and first not in _CODE_OWNERS
     if ending in FILE_EXTENSIONS:
         return len(labels) > 2 and second.lower() not in {"min", "test", "spec", "tar", "d", "lib"} and "_" not in text
     if ending in CODE_WORDS:
-        return first not in _CODE_OWNERS and (len(labels) > 2 or len(second) > 3)
+        if len(labels) == 2:
+            return first not in _CODE_OWNERS and len(second) > 3
+        return second.lower() not in _CODE_OWNERS and not (ending in {"name", "id"} and first in _CODE_OWNERS)
     return not (len(labels) == 2 and (first in _CODE_OWNERS or len(second) == 1) and len(ending) == 2)

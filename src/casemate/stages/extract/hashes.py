@@ -3,13 +3,25 @@
 import re
 
 from casemate.stages.extract.checks import is_bitcoin_base58, is_bitcoin_bech32, is_ethereum, is_monero, is_ssdeep
+from casemate.stages.extract.domains import canonical_domain
 from casemate.stages.extract.found import NOTHING, Found, Reader
+from casemate.stages.extract.refang import ANY_DOT, refang_host
 
+_NAME = re.compile(rf"[\w-]+(?:{ANY_DOT}[\w-]+)+")
 _MARK = re.compile(
     r"\b(ja3s?|imp(?:ort)?[-_ ]?hash)\b[^0-9A-Za-z]{0,4}(?:hash|md5|fingerprint|digest|is)?[^0-9A-Za-z]{0,6}\Z",
     re.IGNORECASE,
 )
 _SSDEEP = re.compile(r"(?<![0-9A-Za-z/+:])([0-9]{1,10}):([A-Za-z0-9/+]{6,64}):([A-Za-z0-9/+]{6,64})(?![A-Za-z0-9/+:=])")
+
+
+def _part_of_name(text: str, start: int) -> bool:
+    """Say whether the hash is a label of a domain, and so no hash of a file."""
+    first = start
+    while start - first < 200 and (text[first - 1].isalnum() or text[first - 1] in ".-"):
+        first -= 1
+    name = _NAME.match(text, first)
+    return name is not None and name[0].count(".") > 1 and bool(canonical_domain(refang_host(name[0]), trusted=True))
 
 
 def hash_reader(name: str, length: int) -> Reader:
@@ -19,6 +31,8 @@ def hash_reader(name: str, length: int) -> Reader:
         start = end - length
         value = text[start:end].lower()
         if value.isdigit() or len(set(value)) < 5:
+            return NOTHING
+        if (text[end] == "." or text[start - 1] in ".-") and _part_of_name(text, start):
             return NOTHING
         if length == 32:
             mark = _MARK.search(text, max(start - 32, 0), start)

@@ -13,7 +13,7 @@ from casemate.stages.extract.urls import read_path_after
 _NAME_BACK = re.compile(r"[\w-]+(?:\.[\w-]+)+")  # read backwards, which changes nothing
 _LOCAL = r"[\w.!#$%&'*+/=?^{|}~-]"
 _LOCAL_BACK = re.compile(r"[\w.+%&'=^~-]{1,64}")  # read backwards
-_AT_BACK = re.compile(rf"([\w.+%&=^~-]{{1,64}})({ANY_AT})\Z")
+_AT_BACK = re.compile(rf"(?<![\w.+%&=^~-])([\w.+%&=^~-]{{1,64}})({ANY_AT})\Z")
 _DEFANGED_NAME = re.compile(rf"(?<![\w-])[\w-]{{1,63}}(?:{ANY_DOT}[\w-]{{1,63}})+")
 _DEFANGED = re.compile(DEFANGED_DOT)
 _PORT = re.compile(r"(?:\[:\]|:)([0-9]{1,5})(?![0-9A-Za-z])")
@@ -61,8 +61,8 @@ def read_domain(text: str, end: int) -> tuple[Found, ...]:
     before = text[start - 1]
     if before == "@":
         return _read_mailbox(text, name, start, end)
-    if name[0] in "-_":
-        stripped = name.lstrip("-_")
+    if name[0] == "-" and before == "\n":  # a list mark without its space
+        stripped = name.lstrip("-")
         start += len(name) - len(stripped)
         name = stripped
     value = _CANONICAL[name] or _believed_by_place(text, name, start, end)
@@ -79,6 +79,8 @@ def read_domain(text: str, end: int) -> tuple[Found, ...]:
 
 
 def _read_mailbox(text: str, name: str, start: int, end: int) -> tuple[Found, ...]:
+    if text[end] in "[({<\\" and _DEFANGED.match(text, end):
+        return NOTHING  # the host goes on after a defanged dot
     host = canonical_domain(name, trusted=True)
     local = _LOCAL_BACK.match(text[start - 2 : max(start - 66, 0) : -1])
     if not host or local is None:
@@ -173,7 +175,8 @@ def _confirm_defanged(text: str, start: int, end: int) -> tuple[Found, ...]:
         value = canonical_domain(plain, trusted=True)
     if not value:
         return NOTHING
-    mailbox = _AT_BACK.search(text, max(start - 80, 0), start)
+    before = text[start - 1]
+    mailbox = _AT_BACK.search(text, max(start - 80, 0), start) if before in "@])}>\\" or text[start - 3 : start].lower() == "at " else None
     if mailbox and (" " not in mailbox[2].strip(" ") and (mailbox[2].strip() != "at" or " dot " in raw)):
         user = mailbox[1].lstrip(".'=&%^~-")
         if user:

@@ -16,6 +16,7 @@ _AT = re.compile(DEFANGED_AT, re.IGNORECASE)
 _COLON = re.compile(rf"{_OPEN}\s?:\s?{_CLOSE}|\\:")
 _SLASHES = re.compile(rf"{_OPEN}\s?(//?)\s?{_CLOSE}|\\(/)")
 _SEPARATOR = re.compile(rf"{_OPEN}\s?://\s?{_CLOSE}")
+_NESTED = re.compile(r"\bhxxp(?=s?\[?(?::|%3a))", re.IGNORECASE)
 _OTHER = re.compile(r"\[([-=?&#%_])\]")
 SCHEME_SEPARATOR = re.compile(
     rf"\s?{_OPEN}\s?:\s?(?:\\?/){{2}}\s?{_CLOSE}\s?"  # [://]
@@ -78,6 +79,8 @@ def refang_host(text: str) -> str:
 
 def refang_path(text: str) -> str:
     """Undo defanging in what follows a URL's host."""
+    if "xx" in text or "XX" in text:
+        text = _NESTED.sub("http", text)
     if "[" in text or "\\" in text or "(" in text or "{" in text:
         text = _SEPARATOR.sub("://", text)
         text = _SLASHES.sub(lambda match: match[1] or match[2], text)

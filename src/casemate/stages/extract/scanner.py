@@ -166,9 +166,9 @@ class Scanner:
             if not results:
                 continue
             leader = results[0]
-            if leader[2] < covered and leader[0] not in SEEN_INSIDE:
-                continue
-            if leader[3] > covered:
+            if leader[0] not in SEEN_INSIDE:
+                if leader[2] < covered:
+                    continue
                 covered = leader[3]
             append(leader)
             if len(results) > 1:

@@ -16,8 +16,7 @@ CLASSIC = frozenset(
 """Suffixes that nothing but a domain ends in, so that odd capitals before them are believed."""
 
 FILE_EXTENSIONS = frozenset(
-    "ai app bz cab cat cc cfd do doc dot gz ink kt la lc md mk mm mo mov mp ms pa pl pm ps pub py rs sc sh so st tf vi"
-    " zip".split()
+    "app bz cab do dot gz ink kt md mk mm mov pl pm ps pub py rs sh so tf vi zip".split()
 )
 """Suffixes that are file extensions too (`setup.zip`, `foo.py`, `lib.so`, `Safari.app`)."""
 

@@ -8,22 +8,20 @@ from casemate.stages.extract.found import NOTHING, Found
 from casemate.stages.extract.refang import SCHEME_SEPARATOR, plain_scheme, refang_host, refang_path, split_host
 
 _MOST = 4096
-_SCHEME_BACK = re.compile(
-    r"(?<![A-Za-z0-9])(?:[A-Za-z][A-Za-z0-9+.*_]{1,18}?(?:[\[(][sS][\])])?|[hH]\[?[tTxX]{2}\]?[pP][sS]?)"
-    r"\s?(?:[\[({<]\s?)?:?\s?[\])}>]?(?:[\[({]?\\?/\\?/?[\])}]?|\\\\)\Z"
-)
-_SEPARATOR_BACK = re.compile(r"[\s\[({<]*:")
+_SCHEME_BACK = re.compile(r"(?:[\])][sS][\[(])?[A-Za-z0-9+*_-]{1,18}(?:\[[A-Za-z]{1,2}\][A-Za-z]{0,3})?")  # read backwards
+_SCHEME_END = re.compile(r"(?:h[tx*_]{1,3}p|hzzp|meow|f[tx*]p)s?(?:[\[(]s[\])])?\Z", re.IGNORECASE)
 _STRETCH = (
     r"(?:[^\s\"'<>|`^\[\]{}\\\u2018\u2019\u201c\u201d\u00ab\u00bb\u3001\u3002\uff0c\uff1b]"
     r"|\[(?:\.|dot|:|/|//|@|at|-|_|=|\?|&|#|%|://)\]|\{(?:\.|dot)\}|\[[0-9A-Fa-f:]{2,45}\]|\\(?=[./:])"
-    r"|\{[\w.-]{0,40}\}|\[[\w.-]{1,24}\](?=[/=&.?\w]))"
+    r"|\{[\w.,-]{0,40}\})"
 )
 _BODY = re.compile(rf"(?: ?[\[({{] ?(?:\.|dot) ?[\])}}] ?(?=[\w-])|{_STRETCH}){{1,{_MOST}}}")
 _PATH = re.compile(rf"/{_STRETCH}{{1,{_MOST}}}")
 _AUTHORITY = re.compile(
-    r"(?:[^@/?#\s]{1,128}@)?(?:\[(?P<six>[0-9A-Fa-f:.]{2,45})\]|(?P<host>[\w.*%$-]{1,253}))(?::(?P<port>[0-9]{0,5}))?\Z"
+    r"(?:[^@/?#\s]{1,128}@)?(?:\[(?P<six>[0-9A-Fa-f:.]{2,45})\]|(?P<host>[\w.*$-]{1,253}))(?::(?P<port>[0-9]{0,5}))?\Z"
 )
 _NEXT_URL = re.compile(r"[,;|](?=(?:h[tx*]{2}ps?|meow|ftp)(?:\[?:|:))", re.IGNORECASE)
+_SENTENCE = re.compile(r"[,;%&=!)(+~]")  # what ends a host that no path follows
 _PATH_LIKE = re.compile(
     r"/(?!\d{1,3}(?:\.\d{1,3}){3}(?![\w.]))[\w~%?#=.\[({+@-]"
 )  # an address after a slash is no path
@@ -35,8 +33,13 @@ _KNOWN_SCHEMES = frozenset(
 )
 
 
-def trim_end(raw: str) -> str:
-    """Leave out what ends the sentence, not the URL: punctuation, and closing brackets that none in it opens."""
+def trim_end(raw: str, before: str = "") -> str:
+    """Leave out what ends the sentence, not the URL: punctuation, and closing brackets that none in it opens.
+
+    `before` is the character before the URL: a mark that encloses it (`+`, `*`, `_`, `~`) is left out at its end too.
+    """
+    if before and before in "+*_~":
+        raw = raw.rstrip(before)
     cut = _NEXT_URL.search(raw)
     if cut:
         raw = raw[: cut.start()]
@@ -60,24 +63,27 @@ def trim_end(raw: str) -> str:
 
 def read_url(text: str, end: int) -> tuple[Found, ...]:
     """Confirm a URL whose scheme separator ends at or just before `end`; its host comes with it."""
-    low = max(end - 40, 0)
-    scheme = _SCHEME_BACK.search(text, low, end)
-    if scheme is None:
-        return NOTHING
-    start = scheme.start()
-    word = re.match(
-        r"[A-Za-z][\w+.*]*?(?:[\[(][sS][\])])?(?=\s?[\[({<]?\s?:)|[A-Za-z][\w+.*]*(?:[\[(][sS][\])])?", scheme[0]
-    )
-    if word is None:
-        return NOTHING
-    separator = SCHEME_SEPARATOR.match(text, start + word.end())
+    separator = SCHEME_SEPARATOR.search(text, end - 12 if end > 12 else 0, min(end + 8, len(text)))
     if separator is None or separator.end() < end - 1:
         return NOTHING
-    plain = plain_scheme(word[0])
+    start = separator.start()
+    word = _SCHEME_BACK.match(text[start - 1 : start - 28 if start > 28 else 0 : -1])
+    if word is None:
+        return NOTHING
+    scheme = word[0][::-1].replace("[", "").replace("]", "") if word[0].count("[") > 1 else word[0][::-1]
+    start -= len(word[0])
+    plain = plain_scheme(scheme)
+    if plain not in _KNOWN_SCHEMES:
+        known = _SCHEME_END.search(scheme)
+        if known:
+            start += known.start()
+            plain = plain_scheme(known[0])
+        elif not scheme[0].isalpha():
+            return NOTHING
     body = _BODY.match(text, separator.end())
     if body is None:
         return NOTHING
-    raw = trim_end(body[0])
+    raw = trim_end(body[0], text[start - 1])
     authority, path = split_host(raw)
     return _confirm(text, plain, start, separator.end(), authority, path)
 
@@ -86,13 +92,17 @@ def _confirm(text: str, scheme: str, start: int, at: int, authority: str, path: 
     plain = refang_host(authority)
     if scheme == "file" and not plain:
         return (("url", f"file://{refang_path(path)}", start, at + len(path), ""),) if len(path) > 3 else NOTHING
-    match = _AUTHORITY.match(plain)
+    if scheme == "file" and "@" in plain:
+        plain = plain.partition("@")[0]  # host@port, as WebDAV paths have it
+        match = _AUTHORITY.match(plain)
+    else:
+        match = _AUTHORITY.match(plain)
     if match is None:
-        match = _AUTHORITY.match(plain.split(",")[0].split(";")[0].rstrip(").("))
+        kept = _SENTENCE.split(authority, maxsplit=1)[0].rstrip(").(")
+        plain, path, authority = refang_host(kept), "", kept
+        match = _AUTHORITY.match(plain)
         if match is None:
             return NOTHING
-        plain, path = match[0], ""
-        authority = authority[: len(authority.split(",")[0].split(";")[0].rstrip(").("))]
     six, host = match["six"], match["host"] or ""
     end = at + len(authority) + len(path)
     if six:
@@ -137,7 +147,7 @@ def read_path_after(text: str, plain: str, start: int, end: int) -> Found | None
     match = _PATH.match(text, end)
     if match is None:
         return None
-    raw = trim_end(match[0])
+    raw = trim_end(match[0], text[start - 1])
     if len(raw) < 2 or not _PATH_LIKE.match(raw):
         return None
     return ("url", plain.lower() + refang_path(raw), start, end + len(raw), "")
