@@ -80,17 +80,18 @@ def decode_block(data: bytes, encoding: str, byte: int, line: int) -> Block:
     """
     if encoding == "utf-8" and data.isascii():
         return Block(str(data, "ascii"), (Run(len(data), byte, len(data), line),))
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        pass
+    else:
+        return Block(text, (Run(len(text), byte, len(data), line, encoding=encoding),))
+    bad = ESCAPED
     if encoding.startswith("utf-16"):
-        odd = len(data) % 2
-        text = (data[:-1] if odd else data).decode(encoding, "surrogatepass")
         bad = SURROGATES
-        if odd:
-            text += "\ud800"
+        text = data[: len(data) & ~1].decode(encoding, "surrogatepass") + "\ud800" * (len(data) % 2)
     else:
         text = data.decode(encoding, "surrogateescape")
-        bad = ESCAPED
-    if bad.search(text) is None:
-        return Block(text, (Run(len(text), byte, len(data), line, encoding=encoding),))
     return _mark_bad(data, text, bad, encoding, byte, line)
 
 
@@ -132,10 +133,9 @@ def _cut(data: bytes, *, wide: bool, little: bool) -> int:
     if (feed := data.rfind(b"\n")) >= 0:
         return feed + 1
     floor = max(len(data) - BACK_BYTES, 1)
-    cut = 0
-    for match in BREAKS.finditer(data, floor):
-        cut = match.end()
-    cut = cut or len(data)
+    cut = data.rfind(b" ", floor) + 1
+    if not cut:
+        cut = max((match.end() for match in BREAKS.finditer(data, floor)), default=len(data))
     while cut > 1 and len(data) - cut < 4 and (data[cut - 1] & 0xC0) in {0x80, 0xC0}:
         cut -= 1  # a character of UTF-8 may go on in the next block
     slash = data.find(b"\\", max(cut - ESCAPE_BYTES, 1), cut)

@@ -13,12 +13,16 @@ Parse = Callable[[str, int, int], Event | Issue | None]
 """Makes an event of one line: the line as received, without its end; where it starts in the normalised text; its
 number from 1. The event's `end` is `start + len(line)`; `read_lines` moves it when the escapes were undone."""
 
-_ESCAPE = r'\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt])'
-ESCAPES = re.compile(rf"{_ESCAPE}(?:[^\\\n]{{0,16}}{_ESCAPE}){{0,40}}")  # neighbours share a run: fewer pieces
+_PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPE = rf'(?:{_PAIR}|\\u[0-9a-fA-F]{{4}}|\\["\\/bfnrt])'
+ESCAPES = re.compile(rf"{_ESCAPE}(?:[^\\\n]{{0,32}}{_ESCAPE}){{0,40}}")  # neighbours share a run: fewer pieces
 ONE_ESCAPE = re.compile(
     r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\([\"\\/bfnrt])"
 )
+LONG_LINE = 2048  # characters; in a longer line the undone stretches, not the line, are made from their bytes
+UNITS = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})()")
 PLAIN = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+SIMPLE = tuple(("\\" + name, char) for name, char in PLAIN.items() if name != "\\")
 
 
 def read_lines(intake: Intake, parse: Parse, *, unescape: bool = False) -> Iterator[Item]:
@@ -50,7 +54,15 @@ def bad_bytes(intake: Intake, count: int) -> Issue:
 
 def undo_escapes(text: str) -> str:
     """Undo every JSON string escape; half a surrogate pair becomes U+FFFD."""
-    return ONE_ESCAPE.sub(_undo, text) if "\\" in text else text
+    if "\\" not in text:
+        return text
+    if "\0" in text or "\\u" in text:
+        return ONE_ESCAPE.sub(_undo, text)
+    text = text.replace("\\\\", "\0")  # out of the way, so that what is left of a pair is no escape
+    if "\\" in text:
+        for escape, char in SIMPLE:
+            text = text.replace(escape, char)
+    return text.replace("\0", "\\")
 
 
 def _undo(match: re.Match[str]) -> str:
@@ -82,26 +94,83 @@ def unescape_block(block: Block) -> Block:
 
 
 def _unescape_run(text: str, run: Run, runs: list[Run], parts: list[str]) -> None:
+    """Undo the escapes of one verbatim run; a line that holds some is one run, made from its bytes."""
+    raw_lines = text.split("\n")
+    if max(map(len, raw_lines)) > LONG_LINE or "\0" in text or "\1" in text or "\\u000" in text:
+        _unescape_finely(text, run, runs, parts)
+        return
+    made = _undo_all(text)
+    encoding = run.encoding
     narrow = run.size == run.length
-    byte, line, done = run.byte, run.line, 0
+    byte, line = run.byte, run.line
+    feed = 2 if encoding.startswith("utf-16") else 1
+    length = size = 0  # of the verbatim lines since the last made one
+    first = line
+    for raw, new in zip(raw_lines, made.split("\n"), strict=True):
+        width = (len(raw) if narrow else len(raw.encode(encoding))) + feed
+        if len(raw) == len(new):
+            length += len(raw) + 1
+            size += width
+        else:
+            if length:
+                runs.append(Run(length, byte, size, first, True, encoding))  # noqa: FBT003 - a tuple, in the hot loop
+            byte += size
+            runs.append(Run(len(new) + 1, byte, width, line, False, encoding))  # noqa: FBT003 - as above
+            byte += width
+            length = size = 0
+            first = line + 1
+        line += 1
+    if length:
+        runs.append(Run(length, byte, size, first, encoding=encoding))
+    last = runs.pop()  # the text ends before the line feed that the last line was counted with
+    if last.length > 1:
+        runs.append(last._replace(length=last.length - 1, size=last.size - feed))
+    parts.append(made.replace("\1", "\n"))
+
+
+def _undo_all(text: str) -> str:
+    """Undo the escapes of many lines; a line feed that was escaped becomes U+0001 for now."""
+    text = text.replace("\\\\", "\0")
+    if "\\u" in text:
+        text = UNITS.sub(_undo, text)
+    if "\\" in text:
+        text = text.replace("\\n", "\1")
+        for escape, char in SIMPLE:
+            text = text.replace(escape, char)
+    return text.replace("\0", "\\")
+
+
+def _unescape_finely(text: str, run: Run, runs: list[Run], parts: list[str]) -> None:
+    narrow = run.size == run.length
+    byte, line, done, at = run.byte, run.line, 0, 0
 
     def width(part: str) -> int:
         return len(part) if narrow else len(part.encode(run.encoding))
 
-    for match in ESCAPES.finditer(text):
-        if match.start() > done:
-            kept = text[done : match.start()]
+    while (slash := text.find("\\", at)) >= 0:
+        begin = max(text.rfind("\n", done, slash) + 1, done)
+        end = text.find("\n", slash) + 1 or len(text)
+        if end - begin > LONG_LINE:
+            match = ESCAPES.match(text, slash)
+            if match is None:
+                at = slash + 1
+                continue
+            begin, end = match.span()
+        if begin > done:
+            kept = text[done:begin]
             size = width(kept)
-            runs.append(Run(len(kept), byte, size, line, encoding=run.encoding))
+            runs.append(Run(begin - done, byte, size, line, encoding=run.encoding))
             parts.append(kept)
             byte += size
             line += kept.count("\n")
-        size = width(match.group())
-        made = undo_escapes(match.group())
+        raw = text[begin:end]
+        size = width(raw)
+        made = undo_escapes(raw)
         runs.append(Run(len(made), byte, size, line, verbatim=False, encoding=run.encoding))
         parts.append(made)
         byte += size
-        done = match.end()
+        line += raw.endswith("\n")
+        done = at = end
     if done < len(text):
         kept = text[done:]
         runs.append(Run(len(kept), byte, run.byte + run.size - byte, line, encoding=run.encoding))

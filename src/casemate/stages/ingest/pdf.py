@@ -21,7 +21,8 @@ from casemate.stages.ingest.stream import BLOCK_BYTES
 MAGIC_WITHIN = 1024  # bytes that may stand before `%PDF-`
 LINE_BYTES = 64 * 1024 * 1024  # of the worker's answer for one page
 _WORKER = Path(__file__).with_name("pdf_worker.py")
-_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)
+_LIGATURES = dict(zip(range(0xFB00, 0xFB07), ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True))
+_REPAIRS = {**dict.fromkeys(range(0xD800, 0xE000), "\ufffd"), **_LIGATURES}  # typeset names are still names
 
 
 def _matches(head: Head) -> bool:
@@ -87,7 +88,7 @@ def _understand(line: bytes) -> dict[str, object] | None:
 
 def _page(intake: Intake, sheet: Sheet, said: dict[str, object], size: int) -> Iterator[Issue]:
     place = f"page {said['page']}" if said["page"] else "the document"
-    text = str(said["text"]).translate(_SURROGATES)
+    text = str(said["text"]).translate(_REPAIRS)
     if text:
         note = place if said["page"] else "metadata"
         sheet.add(text, Run(len(text), 0, size, 1, verbatim=False, note=note))
