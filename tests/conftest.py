@@ -36,3 +36,13 @@ def prepared_home(tmp_path_factory: pytest.TempPathFactory, knowledge_file: Path
     home = tmp_path_factory.mktemp("home")
     shutil.copy(knowledge_file, home / "knowledge.sqlite")
     return home
+
+
+@pytest.fixture(scope="session")
+def embedded_model() -> Path:
+    """Give the folder of stored models, filled by `make setup`, or skip and say so."""
+    folder = _installed_home() / "models"
+    if not any(folder.glob("*.gguf")):
+        assert not os.environ.get("CASEMATE_REQUIRE_MODEL"), f"no model in {folder}: run `make setup`"
+        pytest.skip(f"no model in {folder}: run `make setup`")
+    return folder
