@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tables import commands_table, exit_codes_table, limits_table
+from .tables import commands_table, exit_codes_table, limits_table
 
 from casemate.policy import Policy, load_policy
 from casemate.stages.extract.types import TYPES
