@@ -5,10 +5,16 @@ import re
 from casemate.stages.extract.patterns import ANCHORS, KIND_BITS, Anchor
 
 
+_FIRST = re.compile(rb"\[\^?\]?(?:\\.|[^\]\\])*\]|\\.|.", re.DOTALL)
+
+
 def _compile(anchor: Anchor) -> re.Pattern[bytes]:
-    # The look-ahead makes matches that overlap come out, as hyperscan reports them.
+    # Only the first character is consumed, so matches that overlap come out as hyperscan reports them.
+    regex = anchor.regex.encode("ascii")
+    first = _FIRST.match(regex)
+    assert first is not None
     flags = re.DOTALL | (re.IGNORECASE if anchor.caseless else 0)
-    return re.compile(b"(?=(" + anchor.regex.encode("ascii") + b"))", flags)
+    return re.compile(first[0] + b"(?=(" + regex[first.end() :] + b"))", flags)
 
 
 class ReEngine:

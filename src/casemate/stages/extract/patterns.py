@@ -3,7 +3,8 @@
 Both engines search the same table over the same bytes, so they find the same. An anchor is a regular expression in the
 syntax that hyperscan and `re` share, and for any place where it starts it can end at one place only; what counts is the
 set of ends. The text is searched as Latin-1 with `?` for every other character, one byte for one character, between two
-line feeds: so offsets in bytes are offsets in text (plus one), and an anchor can ask for a character before and after.
+line feeds: so offsets in bytes are offsets in text (plus one), and an anchor can ask for a character before and after. Every
+anchor begins with a plain character or a class, without a quantifier, which is what lets `re` skip to it.
 """
 
 from typing import NamedTuple
@@ -24,22 +25,22 @@ _AFTER_NAME = r"[^0-9A-Za-z_.\xc0-\xff-]"
 _TWO = r"[0-9a-f]{2}"
 
 ANCHORS: tuple[Anchor, ...] = (
-    Anchor("ipv4", r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}[^0-9]", tail=1),
-    Anchor("domain", rf"[^\s.]\.(?:[a-z][a-z0-9-]{{1,17}}|[A-Z]{{2,18}}){_AFTER_NAME}", tail=1, caseless=False),
-    Anchor("domain", rf"[^\s.]\.(?:[a-z][a-z0-9-]{{1,17}}|[A-Z]{{2,18}})\.[^0-9A-Za-z]", tail=2, caseless=False),
-    Anchor("idn", r"[^\s.]\.[?\xc0-\xff][?\xc0-\xff-]"),
+    Anchor("ipv4", r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}[^0-9]", tail=1),
+    Anchor("domain", rf"\.(?:[a-z][a-z0-9-]{{1,17}}|[A-Z]{{2,18}}){_AFTER_NAME}", tail=1, caseless=False),
+    Anchor("domain", r"\.(?:[a-z][a-z0-9-]{1,17}|[A-Z]{2,18})\.[^0-9A-Za-z]", tail=2, caseless=False),
+    Anchor("idn", r"\.[?\xc0-\xff][?\xc0-\xff-]"),
     Anchor("url", r":\\?/\\?/", needs=b"/"),
     Anchor("url", r"[\])}]\\?/\\?/", needs=b"/"),
     Anchor("url", r":[\[({]//?[\])}]", needs=b"/"),
     Anchor("url", r"[a-z\])}*]:\\\\", needs=b":\\\\"),
     Anchor("defanged", r"[\[({<] ?(?:\.|dot|d0t|punto|punkt|,) ?[\])}>]"),
-    Anchor("defanged", r"[a-z0-9][\[({]\.[a-z0-9]"),
-    Anchor("defanged", r"[a-z0-9]\.[\])}][a-z0-9]"),
-    Anchor("defanged", r"[a-z0-9]\\\.[a-z0-9]", needs=b"\\."),
-    Anchor("defanged", r"[a-z0-9] dot [a-z][a-z]", needs=b" dot "),
+    Anchor("defanged", r"[\[({]\.[a-z0-9]"),
+    Anchor("defanged", r"\.[\])}][a-z0-9]"),
+    Anchor("defanged", r"\\\.[a-z0-9]", needs=b"\\."),
+    Anchor("defanged", r" dot [a-z][a-z]", needs=b" dot "),
     Anchor("defanged-at", r"[\[({] ?(?:@|at) ?[\])}]"),
     Anchor("ipv6", r"::"),
-    Anchor("ipv6", r"(?::[0-9a-f]{1,4}){7}[^0-9a-f]", tail=1),
+    Anchor("ipv6", r":[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){6}[^0-9a-f]", tail=1),
     Anchor("ipv6", r"\[:\]", needs=b"[:]"),
     Anchor("md5", rf"{_WORD_END}[0-9a-f]{{32}}{_WORD_END}", tail=1),
     Anchor("sha1", rf"{_WORD_END}[0-9a-f]{{40}}{_WORD_END}", tail=1),
@@ -47,7 +48,7 @@ ANCHORS: tuple[Anchor, ...] = (
     Anchor("sha512", rf"{_WORD_END}[0-9a-f]{{128}}{_WORD_END}", tail=1),
     Anchor("tlsh", rf"{_WORD_END}[0-9a-f]{{70}}{_WORD_END}", tail=1),
     Anchor("tlsh", rf"{_WORD_END}t1[0-9a-f]{{70}}{_WORD_END}", tail=1, needs=b"t1"),
-    Anchor("ssdeep", r"[0-9]:[a-z0-9/+]{6,64}:[a-z0-9/+]{6}"),
+    Anchor("ssdeep", r":[a-z0-9/+]{6,64}:[a-z0-9/+]{6}"),
     Anchor("cve", r"cve[^a-z0-9][0-9]{4}[^a-z0-9][0-9]{4}", needs=b"cve"),
     Anchor("ghsa", r"ghsa-[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}[^0-9a-z]", tail=1, needs=b"ghsa-"),
     Anchor("cwe", r"cwe[- ?:][0-9]", needs=b"cwe"),
@@ -61,13 +62,14 @@ ANCHORS: tuple[Anchor, ...] = (
     Anchor("registry", r"hkey_[a-z]", needs=b"hkey_"),
     Anchor("registry", r"[^0-9a-z]hk(?:lm|cu|cr|u|cc|ey):?\\", needs=b"hk"),
     Anchor("registry", r"\\registry\\(?:machine|user)\\", needs=b"\\registry"),
-    Anchor("mutex", r"mutex|mutant"),
+    Anchor("mutex", r"mutex", needs=b"mutex"),
+    Anchor("mutex", r"mutant", needs=b"mutant"),
     Anchor("user-agent", r"mozilla/[0-9]", needs=b"mozilla/"),
     Anchor("marked-agent", r"user[-_ ]?agent", needs=b"agent"),
     Anchor("asn", rf"[^0-9A-Za-z_]ASN?[ #:]?[0-9]{{2,10}}{_WORD_END}", tail=1, caseless=False),
-    Anchor("mac", rf"{_TWO}:{_TWO}:{_TWO}:{_TWO}:{_TWO}:{_TWO}{_WORD_END}", tail=1),
-    Anchor("mac", rf"{_TWO}-{_TWO}-{_TWO}-{_TWO}-{_TWO}-{_TWO}{_WORD_END}", tail=1),
-    Anchor("mac", rf"{_WORD_END}[0-9a-f]{{4}}\.[0-9a-f]{{4}}\.[0-9a-f]{{4}}{_WORD_END}", tail=1),
+    Anchor("mac", rf":{_TWO}:{_TWO}:{_TWO}:{_TWO}:{_TWO}{_WORD_END}", tail=1),
+    Anchor("mac", rf"-{_TWO}-{_TWO}-{_TWO}-{_TWO}-{_TWO}{_WORD_END}", tail=1),
+    Anchor("mac", rf"\.[0-9a-f]{{4}}\.[0-9a-f]{{4}}{_WORD_END}", tail=1),
     Anchor("bitcoin", rf"{_WORD_END}[13][1-9A-HJ-NP-Za-km-z]{{25,34}}{_WORD_END}", tail=1, caseless=False),
     Anchor("bech32", rf"{_WORD_END}bc1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{{11,87}}{_WORD_END}", tail=1, needs=b"bc1"),
     Anchor("ethereum", rf"{_WORD_END}0x[0-9a-f]{{40}}{_WORD_END}", tail=1, needs=b"0x"),
