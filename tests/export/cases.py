@@ -24,24 +24,22 @@ TYPES = (
     "domain-name",
     "url",
     "file",
+    "file-path",
     "email-addr",
     "mac-addr",
     "autonomous-system",
     "windows-registry-key",
     "mutex",
-    "windows-path",
-    "unix-path",
-    "user-account",
+    "windows-sid",
     "cryptocurrency-wallet",
     "user-agent",
     "vulnerability",
     "weakness",
     "attack-pattern",
-    "ja3",
-    "yara-rule",
+    "tls-fingerprint",
     "something-new",
 )
-HASHES = ("MD5", "SHA-1", "SHA-256", "SHA-512", "SSDEEP", "TLSH", "")
+HASHES = ("MD5", "SHA-1", "SHA-256", "SHA-512", "SSDEEP", "TLSH", "IMPHASH", "")
 KINDS = (
     "technique",
     "vulnerability",
@@ -55,9 +53,62 @@ KINDS = (
     "time",
     "pattern",
 )
-REFERENCES = ("", "T1059.001", "T1110", "CVE-2021-44228", "CWE-79", "G0016", "S0154", "not-an-id", "TA0001", "<b>")
+REFERENCES = (
+    "",
+    "yara:x",
+    "sigma:y",
+    "T1059.001",
+    "T1110",
+    "CVE-2021-44228",
+    "CWE-79",
+    "G0016",
+    "S0154",
+    "not-an-id",
+    "TA0001",
+    "<b>",
+)
 
 words = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=40))
+values = st.one_of(
+    words,
+    st.sampled_from(
+        (
+            "192.0.2.1",
+            "192.0.2.0/24",
+            "192.0.2.1:80",
+            "2001:db8::1",
+            "::ffff:192.0.2.1",
+            "evil.example",
+            "_dmarc.evil.example",
+            "r3---sn-a.example",
+            "xn--bcher-kva.example",
+            "https://evil.example/a b|c{d}#x#y",
+            "https://[2001:db8::1]:8080/%zz",
+            "http://user:pw@evil.example",
+            "evil.example/x",
+            "a@b.example",
+            "00:00:5E:00:53:01",
+            "AS64500",
+            "AS99999999999",
+            "HKEY_LOCAL_MACHINE\\Software",
+            "HKLM\\x",
+            "Global\\x",
+            "C:\\Windows\\a.exe",
+            "C:\\",
+            "/etc/passwd",
+            "/",
+            "a.exe",
+            "S-1-5-18",
+            "CVE-2021-44228",
+            "GHSA-jfh8-c2jp-5v3q",
+            "a" * 32,
+            "0" * 40,
+            "d" * 64,
+            "3:AXGB:AXGH",
+            "T1" + "A3" * 35,
+        )
+    ),
+)
 times = st.integers(0, 10**8).map(
     lambda n: datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=n, microseconds=n % 997)
 )

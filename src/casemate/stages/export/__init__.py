@@ -8,14 +8,20 @@ from casemate.core.text import Texts
 from casemate.stages.export.csv import render_csv
 from casemate.stages.export.html import render_html
 from casemate.stages.export.json import case_schema, render_json
+from casemate.stages.export.markdown import render_markdown
+from casemate.stages.export.misp import render_misp
 from casemate.stages.export.navigator import render_navigator
 from casemate.stages.export.plain import plain
+from casemate.stages.export.stix import render_stix
 from casemate.stages.export.text import render_plain_text, render_text
 
 FORMATS: dict[str, Callable[[Case, Texts], bytes]] = {
     "text": render_plain_text,
     "json": render_json,
+    "markdown": render_markdown,
     "html": render_html,
+    "stix": render_stix,
+    "misp": render_misp,
     "navigator": render_navigator,
     "csv": render_csv,
 }
