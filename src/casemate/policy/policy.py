@@ -25,6 +25,7 @@ class Policy:
     kinds of engine allowed (`embedded`, `server`, `none`). `default_marking` is given to evidence that comes with
     none. `deciding_roles` may set a disposition. `own_domains` and `own_networks` are the reader's own, flagged in
     observables. `retries` is how often a failed engine is asked again before the model-free result is given.
+    `chat_templates` are the SHA-256 of model chat templates the site trusts besides those casemate knows.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -36,6 +37,7 @@ class Policy:
     own_domains: tuple[str, ...] = ()
     own_networks: tuple[str, ...] = ()
     retries: int = 1
+    chat_templates: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -1,0 +1,42 @@
+"""From a name to a model: embedded, server or script."""
+
+import os
+from pathlib import Path
+
+from casemate.core.errors import RefusedByPolicy, WrongUsage
+from casemate.policy import Policy
+from casemate.stages.generate.embedded import Embedded, EngineOptions
+from casemate.stages.generate.model import Model
+from casemate.stages.generate.model_store import find_model, model_path, verify_model
+from casemate.stages.generate.scripted import read_script
+from casemate.stages.generate.server import Served
+
+
+def open_model(name: str | None, home: Path, policy: Policy, options: EngineOptions | None = None) -> Model:
+    """Open the model a name stands for; `none` is the caller's business.
+
+    `server:URL#MODEL` is a server (its key, if it wants one, is in $CASEMATE_ENGINE_KEY), `scripted:FILE` a script,
+    anything else a stored model by name or digest, and None or an empty name the default one. A stored model is
+    verified here, before anything loads it. Raises `NotTrusted`, `RefusedByPolicy` or `WrongUsage`.
+    """
+    kind, _, rest = (name or "").partition(":")
+    if kind == "scripted" and rest:
+        return read_script(Path(rest))
+    if kind == "server" and rest:
+        _allow("server", policy)
+        url, mark, model = rest.partition("#")
+        if not mark or not model:
+            raise WrongUsage(f"{name!r} names no model", way_out="write server:http://127.0.0.1:8000/v1#MODEL")
+        return Served(url, model, policy, os.environ.get("CASEMATE_ENGINE_KEY", ""))
+    _allow("embedded", policy)
+    stored = find_model(home, name)
+    header, turns = verify_model(home, stored, policy)
+    path = model_path(home, stored)
+    return Embedded(path, stored.name, stored.digest, header, turns, policy.limits, options)
+
+
+def _allow(engine: str, policy: Policy) -> None:
+    if engine not in policy.engines:
+        raise RefusedByPolicy(
+            f"the policy does not allow the engine {engine!r}", way_out=f"allowed are: {', '.join(policy.engines)}"
+        )
