@@ -85,13 +85,15 @@ class Deflated:
 
 
 def _salvage(inner: "zlib._Decompress", given: bytes, most: int) -> bytes:
+    """Decompress again byte by byte, up to the one at which the fault shows."""
     out = bytearray()
-    try:
-        while len(out) < most and (byte := inner.decompress(given, 1)):
-            out += byte
-            given = inner.unconsumed_tail
-    except zlib.error:
-        pass
+    for at in range(len(given)):
+        try:
+            out += inner.decompress(given[at : at + 1], most - len(out))
+        except zlib.error:
+            break
+        if len(out) >= most:
+            break
     return bytes(out)
 
 

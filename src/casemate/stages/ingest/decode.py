@@ -13,6 +13,8 @@ BREAKS = re.compile(rb"[\s,;|&<>\"'(){}\[\]]")
 BAD_RUNS_PER_BLOCK = 4096  # more than that in a block: it is no UTF-8, and Latin-1 loses nothing
 BACK_BYTES = 65536  # how far from the end of a block a place to cut is looked for
 ESCAPE_BYTES = 12  # `\ud83d\ude00`: never cut inside
+BACK_SLASHES = 64  # that are counted before one, to know whether it begins an escape
+HIGH_HALF = re.compile(rb"\\u[dD][89abAB]")
 REPLACEMENT = "\ufffd"
 
 
@@ -138,8 +140,19 @@ def _cut(data: bytes, *, wide: bool, little: bool) -> int:
         cut = max((match.end() for match in BREAKS.finditer(data, floor)), default=len(data))
     while cut > 1 and len(data) - cut < 4 and (data[cut - 1] & 0xC0) in {0x80, 0xC0}:
         cut -= 1  # a character of UTF-8 may go on in the next block
-    slash = data.find(b"\\", max(cut - ESCAPE_BYTES, 1), cut)
-    return slash if slash > 1 and data[slash - 1 : slash] != b"\\" else cut
+    return _before_escape(data, cut)
+
+
+def _before_escape(data: bytes, cut: int) -> int:
+    """Move a cut that falls inside a JSON escape (or between the halves of a pair) to where the escape begins."""
+    slash = data.rfind(b"\\", max(cut - ESCAPE_BYTES, 1), cut)
+    before = data[max(slash - BACK_SLASHES, 0) : max(slash, 0)]
+    if slash < 1 or (len(before) - len(before.rstrip(b"\\"))) % 2:
+        return cut  # none near, or the second of two, which ends its escape
+    if slash > 6 and HIGH_HALF.match(data, slash - 6):
+        return slash - 6 if cut < slash + 6 else cut
+    size = 12 if HIGH_HALF.match(data, slash) else 6 if data[slash + 1 : slash + 2] == b"u" else 2
+    return slash if cut < slash + size else cut
 
 
 def _cut_wide(data: bytes, *, little: bool) -> int:
