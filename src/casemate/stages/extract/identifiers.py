@@ -19,6 +19,7 @@ _EVENT_ID = re.compile(
     re.IGNORECASE,
 )
 _MORE_IDS = re.compile(r"(?:, ?(?:and |or )?| and | or | ?/ ?| ?& ?)([0-9]{1,5})(?![0-9A-Za-z.:/-])")
+_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
 _AS = re.compile(r"ASN?[ #:]?([0-9]{2,10})\Z")
 
 
@@ -91,6 +92,8 @@ def read_mac(text: str, end: int) -> tuple[Found, ...]:
     """Confirm a MAC address in any of its three forms; its value is lower case with colons."""
     cisco = text[end - 5] == "."
     start = end - (14 if cisco else 17)
+    if start < 1 or not _MAC.fullmatch(text, start, end):
+        return NOTHING
     before, after = text[start - 1], text[end]
     if before.isalnum() or before in ":.-_" or (after in ":.-" and text[end + 1].isalnum()) or after == "_":
         return NOTHING

@@ -21,6 +21,7 @@ _AUTHORITY = re.compile(
     r"(?:[^@/?#\s]{1,128}@)?(?:\[(?P<six>[0-9A-Fa-f:.]{2,45})\]|(?P<host>[\w.*$-]{1,253}))(?::(?P<port>[0-9]{0,5}))?\Z"
 )
 _NEXT_URL = re.compile(r"[,;|](?=(?:h[tx*]{2}ps?|meow|ftp)(?:\[?:|:))", re.IGNORECASE)
+_CELLS = re.compile(r",(?:[A-Za-z][A-Za-z_]*)?(?:,\w*)*\Z")  # the cells of a table that follow
 _SENTENCE = re.compile(r"[,;%&=!)(+~]")  # what ends a host that no path follows
 _PATH_LIKE = re.compile(
     r"/(?!\d{1,3}(?:\.\d{1,3}){3}(?![\w.]))[\w~%?#=.\[({+@-]"
@@ -40,6 +41,9 @@ def trim_end(raw: str, before: str = "") -> str:
     """
     if before and before in "+*_~":
         raw = raw.rstrip(before)
+    comma = raw.find(",")
+    if comma > 0 and (before in {"\n", ",", ";"} or _CELLS.search(raw)):
+        raw = raw[:comma] if before in {"\n", ",", ";"} else _CELLS.sub("", raw)
     cut = _NEXT_URL.search(raw)
     if cut:
         raw = raw[: cut.start()]
