@@ -10,15 +10,7 @@ from casemate.core.evidence import Evidence
 from casemate.core.issue import Issue
 from casemate.core.marking import Marking
 from casemate.core.passage import Passage
-
-
-@dataclass(frozen=True, slots=True)
-class SpanForm:
-    """Characters `start` (inclusive) to `end` (exclusive) of the normalised text of one evidence."""
-
-    evidence: Digest
-    start: int
-    end: int
+from casemate.core.text import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +44,7 @@ class ObservableForm:
     count: int
     flags: tuple[str, ...]
     layers: tuple[str, ...]
-    spans: tuple[SpanForm, ...]
+    spans: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +87,7 @@ class TimelineForm:
     last: datetime
     count: int
     event: EventForm
-    span: SpanForm
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from casemate.core.case import Case, TimelineEntry
 from casemate.core.finding import Citation, Finding
 from casemate.core.observable import Observable
-from casemate.core.text import Span, Texts
+from casemate.core.text import Texts
 from casemate.stages.export.form import (
     CaseForm,
     CitationForm,
@@ -17,7 +17,6 @@ from casemate.stages.export.form import (
     ObservableForm,
     ProposalForm,
     SentenceForm,
-    SpanForm,
     TimelineForm,
 )
 from casemate.stages.export.view import verdict_of
@@ -38,7 +37,9 @@ def render_json(case: Case, _texts: Texts) -> bytes:
         text = orjson.dumps(form, option=orjson.OPT_INDENT_2).decode()
     except TypeError:  # orjson refuses lone surrogates; the standard library writes them
         text = json.dumps(dataclasses.asdict(form), indent=2, ensure_ascii=False, allow_nan=False, default=_time)
-    return _BEYOND_ASCII.sub(_escape, text).encode("ascii") + b"\n"
+    if not text.isascii() or "\x7f" in text:
+        text = _BEYOND_ASCII.sub(_escape, text)
+    return text.encode("ascii") + b"\n"
 
 
 def case_form(case: Case) -> CaseForm:
@@ -88,10 +89,6 @@ def _time(value: object) -> str:
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
-def _span(span: Span) -> SpanForm:
-    return SpanForm(span.evidence, span.start, span.end)
-
-
 def _citation(citation: Citation) -> CitationForm:
     span = citation.span
     return CitationForm(span.evidence, span.start, span.end, citation.quote, citation.line)
@@ -115,9 +112,7 @@ def _finding(case: Case, finding: Finding) -> FindingForm:
 
 
 def _observable(seen: Observable) -> ObservableForm:
-    return ObservableForm(
-        seen.type, seen.value, seen.hash, seen.raw, seen.count, seen.flags, seen.layers, tuple(map(_span, seen.spans))
-    )
+    return ObservableForm(seen.type, seen.value, seen.hash, seen.raw, seen.count, seen.flags, seen.layers, seen.spans)
 
 
 def _entry(entry: TimelineEntry) -> TimelineForm:
@@ -132,4 +127,4 @@ def _entry(entry: TimelineEntry) -> TimelineForm:
         event.techniques,
         event.fields,
     )
-    return TimelineForm(entry.first, entry.last, entry.count, form, _span(entry.span))
+    return TimelineForm(entry.first, entry.last, entry.count, form, entry.span)
