@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from casemate.stages.extract.marks import MarkFinder
 from casemate.stages.extract.plausible import TELLING
 
 
@@ -78,21 +79,27 @@ _SURE: dict[bytes, re.Pattern[str]] = {
         b"decode64": r"decode64[\s(]{1,4}[\"']{1,3}",
         b"atob(": r"atob\(\s{0,4}[\"'`]",
         b"ion: basic ": r"ion: basic ",
-        b"echo ": r"echo\s{1,4}(?:-n\s{1,4})?[\"']?(?=[A-Za-z0-9+/=]{4,4000}+[\"']?\s{0,4}\|\s{0,4}(?:\S{0,40}/)?(?:base64|openssl)\b)",
+        b"echo ": r"echo\s{1,4}(?:-n\s{1,4})?[\"']?"
+        r"(?=[A-Za-z0-9+/=]{4,4000}+[\"']?\s{0,4}\|\s{0,4}(?:\S{0,40}/)?(?:base64|openssl)\b)",
     }.items()
 }
 """Words before a run that say it is base64: a cheap substring of the lower-case text, and what must stand there."""
 _SURE_RUN = re.compile(r"[A-Za-z0-9+/_-]{8,}+={0,2}")
+_HEX_MARKS = (b"proctitle=", b" a0=", b" a1=", b" a2=", b"cmd=", b" data=")
 _SHORT_HEX = re.compile(r"(?:\bproctitle=|\ba\d{1,2}(?:\[\d{1,3}\])?=|\bcmd=|\bdata=)([0-9A-F]{6,}+)(?![0-9A-Za-z])")
 _JWT = re.compile(r"(?<![A-Za-z0-9_.-])(eyJ[A-Za-z0-9_-]{8,}+)\.(eyJ[A-Za-z0-9_-]{4,}+)(?:\.[A-Za-z0-9_-]*+)?")
 _JWT_MARK = "eyJ"
+
+_CHAR_MARKS = (b"[char", b"char]", b"charcode", b"chr(", b".split(", b"-split", b"bxor", b"byte[")
+_FINDER = MarkFinder((*_SURE, *_HEX_MARKS, *_CHAR_MARKS))
 
 
 def find_blobs(text: str) -> Iterator[Blob]:
     """Yield every encoded run in the text, kind by kind; runs of different kinds may overlap."""
     data = text.encode("latin-1", "replace")
     lower = data.lower()
-    yield from _sure_blobs(text, lower)
+    places = _FINDER.places(lower)
+    yield from _sure_blobs(text, places)
     if _JWT_MARK in text:
         yield from _jwt_blobs(text)
     yield from _run_blobs(text, data.translate(_RUN_MASK))
@@ -110,7 +117,7 @@ def find_blobs(text: str) -> Iterator[Blob]:
             at = hexed.find(mark, found.end())
     if b"%hh" in hexed:
         yield from _url_blobs(text)
-    yield from _list_blobs(text, data, hexed)
+    yield from _list_blobs(text, data, hexed, places)
 
 
 # --- base64 and hex runs ----------------------------------------------------------------------------------------
@@ -127,17 +134,19 @@ def decode_base64(run: str) -> bytes:
         return b""
 
 
-def _sure_blobs(text: str, lower: bytes) -> Iterator[Blob]:
+def _sure_blobs(text: str, places: dict[bytes, list[int]]) -> Iterator[Blob]:
     for mark, pattern in _SURE.items():
-        at = lower.find(mark)
-        while at >= 0:
-            before = pattern.match(text, at)
+        after = 0
+        for at in places.get(mark, ()):
+            before = pattern.match(text, at) if at >= after else None
             found = _SURE_RUN.match(text, before.end()) if before else None
-            out = decode_base64(found.group()) if found else b""
-            if found and out and (mark[1:] != b"e" or _is_wide(out)):
+            if found is None:
+                continue
+            after = found.end()
+            out = decode_base64(found.group())
+            if out and (mark[1:] != b"e" or _is_wide(out)):
                 yield Blob(found.start(), found.end(), "base64", out, sure=True)
-            at = lower.find(mark, found.end() if found else at + 1)
-    if b"proctitle=" in lower or b" a0=" in lower or b" a1=" in lower or b"cmd=" in lower or b" data=" in lower:
+    if any(mark in places for mark in _HEX_MARKS):
         for found in _SHORT_HEX.finditer(text):
             run = found.group(1)
             if len(run) % 2 == 0 and not run.isdigit():
@@ -300,6 +309,10 @@ def _spaced_hex(run: str) -> bytes:
     return bytes.fromhex("".join(re.findall(r"[0-9A-Fa-f]{2}", run)))
 
 
+def _unentity(run: str) -> bytes:
+    return html.unescape(re.sub(r";?&#", ";&#", run).lstrip(";")).encode("utf-8", "surrogatepass")
+
+
 _ESCAPES: tuple[tuple[bytes, re.Pattern[str], str, Callable[[str], bytes]], ...] = (
     (
         b"\\xhh\\xhh",
@@ -320,17 +333,12 @@ _ESCAPES: tuple[tuple[bytes, re.Pattern[str], str, Callable[[str], bytes]], ...]
         _from_escapes(r"\\([0-7]{3})", 8),
     ),
     (b"%uhhhh%uhhhh", re.compile(r"(?:%u[0-9A-Fa-f]{4}){6,}+"), "unicode-escapes", _unhex_words),
-    (b"&#hh", re.compile(r"(?:&#\d{2,3};?){6,}+"), "html-entities", lambda run: _unentity(run)),
-    (b"&#xhh", re.compile(r"(?:&#[xX][0-9A-Fa-f]{2,4};?){6,}+"), "html-entities", lambda run: _unentity(run)),
+    (b"&#hh", re.compile(r"(?:&#\d{2,3};?){6,}+"), "html-entities", _unentity),
+    (b"&#xhh", re.compile(r"(?:&#[xX][0-9A-Fa-f]{2,4};?){6,}+"), "html-entities", _unentity),
     (b"hh hh hh hh hh hh hh hh ", re.compile(r"[0-9A-Fa-f]{2}(?: {1,2}[0-9A-Fa-f]{2}\b){11,}+"), "hex", _spaced_hex),
     (b"hh-hh-hh-hh-hh-hh-hh-hh-", re.compile(r"[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}\b){11,}+"), "hex", _spaced_hex),
     (b"hh:hh:hh:hh:hh:hh:hh:hh:", re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}\b){11,}+"), "hex", _spaced_hex),
 )
-
-
-def _unentity(run: str) -> bytes:
-    return html.unescape(re.sub(r";?&#", ";&#", run).lstrip(";")).encode("utf-8", "surrogatepass")
-
 
 _URL_RUN = re.compile(r"(?:%[0-9A-Fa-f]{2}[^\s\"'<>%]{0,60}+){3,}+")
 _URL_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
@@ -365,10 +373,9 @@ _LOOSE_LIST = re.compile(
 _HEX_LIST = re.compile(r"0[xX][0-9A-Fa-f]{1,2}(?:\s{0,8},\s{0,8}0[xX][0-9A-Fa-f]{1,2}(?![0-9A-Fa-f])){6,}+")
 _NUMBER = re.compile(r"\d+")
 _HEX_NUMBER = re.compile(r"0[xX]([0-9A-Fa-f]+)")
-_CHAR_MARKS = (b"[char", b"char]", b"charcode", b"chr(", b".split(", b"-split", b"bxor", b"byte[")
 
 
-def _list_blobs(text: str, data: bytes, hexed: bytes) -> Iterator[Blob]:
+def _list_blobs(text: str, data: bytes, hexed: bytes, places: dict[bytes, list[int]]) -> Iterator[Blob]:
     """Yield lists of byte values: `104,116,116,112`, `0x68, 0x74`, and other separators where code splits them."""
     if b"0x" in data and b"hxhh,hxhh,hxhh" in hexed.translate(None, _SPACES):
         for found in _HEX_LIST.finditer(text):
@@ -376,8 +383,7 @@ def _list_blobs(text: str, data: bytes, hexed: bytes) -> Iterator[Blob]:
             yield Blob(found.start(), found.end(), "char-codes", bytes(values), sure=False)
     if _COMMAS in data.translate(None, b"0123456789 \t\r\n"):
         yield from _decimal_blobs(text, _DECIMAL_LIST)
-    lower = data.lower()
-    if any(mark in lower for mark in _CHAR_MARKS):
+    if any(mark in places for mark in _CHAR_MARKS):
         yield from _decimal_blobs(text, _LOOSE_LIST)
 
 

@@ -39,8 +39,8 @@ def find_rules(text: str, start: int) -> Iterator[EmbeddedRule]:
     """Yield the YARA and Sigma rules in one chunk of normalised text, by position; `start` is the chunk's offset.
 
     A YARA rule needs a name, balanced braces (strings, comments and regular expressions left out of the count) and a
-    condition (YARA documentation, "Writing YARA rules"). A Sigma rule is a run of YAML lines with `title`, `logsource` and
-    `detection` at one indentation (Sigma specification 2.0). Never raises for what the text holds; a rule longer than
+    condition (YARA documentation, "Writing YARA rules"). A Sigma rule is a run of YAML lines with `title`,
+    `logsource` and `detection` at one indentation (Sigma specification 2.0). Never raises for what the text holds; a rule longer than
     1,048,576 characters is left alone.
     """
     found = [*_yara_rules(text), *_sigma_rules(text)]
@@ -84,9 +84,38 @@ def _closing_brace(text: str, at: int) -> int:
 _TITLE = re.compile(r"^(?P<lead>[ \t>|]{0,40}(?:- )?)title[ \t]{0,8}:[ \t]{1,8}(?P<name>[^\r\n]{1,256})", re.MULTILINE)
 _KEY = re.compile(r"[A-Za-z_][\w-]{0,60}[ \t]{0,4}:")
 _SIGMA_KEYS = frozenset(
-    "title id name related status description license references reference author date modified tags logsource detection"
-    " fields falsepositives level scope taxonomy correlation ruletype customers regression_tests_path simulation"
-    " action collection definition notes mitre_attack".split()
+    {
+        "title",
+        "id",
+        "name",
+        "related",
+        "status",
+        "description",
+        "license",
+        "references",
+        "reference",
+        "author",
+        "date",
+        "modified",
+        "tags",
+        "logsource",
+        "detection",
+        "fields",
+        "falsepositives",
+        "level",
+        "scope",
+        "taxonomy",
+        "correlation",
+        "ruletype",
+        "customers",
+        "regression_tests_path",
+        "simulation",
+        "action",
+        "collection",
+        "definition",
+        "notes",
+        "mitre_attack",
+    }
 )
 
 

@@ -7,8 +7,10 @@ bounded length, so the cost is linear in the text whatever it holds.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
-from casemate.stages.extract.wordings import FOREIGN, RULES, Rule
+from casemate.stages.extract.marks import MarkFinder
+from casemate.stages.extract.wordings import Rule, foreign_rules, rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +64,23 @@ def find_injections(text: str, start: int) -> Iterator[Suspicion]:
 
 def _search(text: str) -> Iterator[Suspicion]:
     lower = text.encode("latin-1", "replace").lower()  # one byte a character, so that offsets agree
-    for rule in RULES:
+    places = _finder().places(lower)
+    for rule in rules():
         for mark in rule.marks:
-            at = lower.find(mark)
-            while at >= 0:
-                span = _apply(rule, text, at)
+            after = 0
+            for at in places.get(mark, ()):
+                span = _apply(rule, text, at) if at >= after else None
                 if span is not None:
+                    after = span[1]
                     yield _suspect(text, span, rule.kind)
-                at = lower.find(mark, max(at + len(mark), span[1] if span else 0))
     if not text.isascii():
         yield from _foreign(text)
         yield from _hidden(text)
+
+
+@cache
+def _finder() -> MarkFinder:
+    return MarkFinder(tuple(mark for rule in rules() for mark in rule.marks))
 
 
 def _apply(rule: Rule, text: str, at: int) -> tuple[int, int] | None:
@@ -101,7 +109,7 @@ def _apply(rule: Rule, text: str, at: int) -> tuple[int, int] | None:
 
 
 def _foreign(text: str) -> Iterator[Suspicion]:
-    for marks, pattern in FOREIGN:
+    for marks, pattern in foreign_rules():
         for mark in marks:
             at = text.find(mark)
             while at >= 0:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from casemate.stages.extract.marks import MarkFinder
 from casemate.stages.extract.plausible import TELLING, looks_written
 
 
@@ -49,7 +50,7 @@ _SIGNS: dict[bytes, re.Pattern[str]] = {
 """Where hiding may begin: a cheap substring of the lower-case text, and what must stand there."""
 _JOINED_MARKS = (b"'+'", b'"+"', b"'&'", b'"&"', b"'.'", b'"."', b"'+(", b'"+(', b"')+", b'")+')
 _JOINED = re.compile(r"""['"]\)?[ \t]{0,4}[+&.][ \t]{0,4}\(?['"]""")
-_MOST_SIGNS = 20_000
+_FINDER = MarkFinder(tuple(_SIGNS))
 
 
 def unravel(text: str) -> Iterator[Unravelled]:
@@ -65,15 +66,15 @@ def unravel(text: str) -> Iterator[Unravelled]:
 def _find_signs(text: str) -> list[int]:
     data = text.encode("latin-1", "replace").lower()
     signs: list[int] = []
+    places = _FINDER.places(data)
     for mark, pattern in _SIGNS.items():
-        at = data.find(mark)
-        while at >= 0 and len(signs) < _MOST_SIGNS:
-            if pattern.match(text, at):
+        after = 0
+        for at in places.get(mark, ()):
+            if at >= after and pattern.match(text, at):
                 signs.append(at)
-                at = data.find(b"\n", at)  # one sign a line is enough
-                if at < 0:
+                after = data.find(b"\n", at)  # one sign a line is enough
+                if after < 0:
                     break
-            at = data.find(mark, at + 1)
     packed = data.translate(None, b" \t\r\n")
     if any(mark in packed for mark in _JOINED_MARKS):
         signs += [found.start() for found in _JOINED.finditer(text)]
@@ -179,9 +180,7 @@ _CHAR_LIST = re.compile(
 
 def _number(value: str) -> int:
     value = value.strip().lower()
-    if value.startswith(("0x", "&h")):
-        return int(value[2:], 16)
-    return int(value)
+    return int(value[2:], 16) if value[1:2] in {"x", "h"} else int(value)
 
 
 def _undo_chars(text: str) -> str:
@@ -238,7 +237,7 @@ _VB_REPLACE = re.compile(
 def _undo_replace(text: str) -> str:
     def swap(found: re.Match[str]) -> str:
         groups = [group[1:-1] for group in found.groups() if group]
-        whole, old, new = (groups + [""])[:3]
+        whole, old, new = [*groups, ""][:3]
         return _quote(whole.replace(re.sub(r"\\(.)", r"\1", old), new)[:REGION_CHARS]) if old else found.group()
 
     return _REPLACE.sub(swap, _VB_REPLACE.sub(swap, text))
@@ -246,7 +245,8 @@ def _undo_replace(text: str) -> str:
 
 _REVERSED = re.compile(
     rf"""(?:strreverse\s?{_OPEN}({_LITERAL}){_CLOSE}
-    |(?:-join\s?)?(?:{_OPEN})?({_LITERAL})(?:{_CLOSE})?\[\s?-1\s?\.\.\s?-\s?\(?[\w.()$ ]{{1,40}}\]?(?:\s?\)?\s?-join\s?(?:''|""))?
+    |(?:-join\s?)?(?:{_OPEN})?({_LITERAL})(?:{_CLOSE})?\[\s?-1\s?\.\.\s?-\s?\(?[\w.()$ ]{{1,40}}\]?
+     (?:\s?\)?\s?-join\s?(?:''|""))?
     |({_LITERAL})\[::-1\]
     |({_LITERAL})\.split\((?:''|"")\)\.reverse\(\)\.join\((?:''|"")\))""",
     re.IGNORECASE | re.VERBOSE,

@@ -17,7 +17,8 @@ _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _TIME = re.compile(
     rf"""(?:<\d{{1,3}}>\d?\s?)?[\[(]?(?:
-      \d{{4}}[-/.]\d{{2}}[-/.]\d{{2}}(?:[T\s_,-]\s?\d{{2}}[:.]\d{{2}}(?:[:.]\d{{2}})?(?:[.,:]\d{{1,9}})?)?\s?(?:Z|UTC|[+-]\d{{2}}:?\d{{2}})?
+      \d{{4}}[-/.]\d{{2}}[-/.]\d{{2}}(?:[T\s_,-]\s?\d{{2}}[:.]\d{{2}}(?:[:.]\d{{2}})?(?:[.,:]\d{{1,9}})?)?
+      \s?(?:Z|UTC|[+-]\d{{2}}:?\d{{2}})?
      |(?:{_DAY},?\s)?{_MONTH}\s{{1,2}}\d{{1,2}}\s(?:\d{{4}}\s)?\d{{2}}:\d{{2}}:\d{{2}}(?:\.\d+)?(?:\s\d{{4}})?
      |\d{{1,2}}/(?:{_MONTH}|\d{{2}})/\d{{2,4}}[:\s]\d{{2}}:\d{{2}}:\d{{2}}(?:\s[+-]\d{{4}})?
      |\d{{2}}[-.]\d{{2}}\s\d{{2}}:\d{{2}}:\d{{2}}(?:\.\d+)?
@@ -52,7 +53,10 @@ _VALUES = re.compile(
     r"(?i)^([\"'\[({]?(?:rhost|host|user|uid|euid|ruser|logname|tty|addr|ip|src|dst|source|destination|path|file|name|exe|comm"
     r"|cmd|key|ses|pid|ppid|id|port|device|hostname|terminal|session|owner|group|target|acct|domain|url|uri)=)[^,;)\]]+"
 )
-_DATE_WORDS = frozenset("Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
+_DATE_WORDS = frozenset(
+    ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Jan", "Feb", "Mar", "Apr", "May")
+    + ("Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+)
 _SHORT_WORDS = frozenset(
     {"ssh2", "ipv4", "ipv6", "sha1", "sha256", "md5", "utf8", "utf-8", "http2", "x86_64", "v4", "v6"}
 )
