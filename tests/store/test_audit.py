@@ -196,6 +196,7 @@ def start_writer(url: str, name: str, count: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_processes_that_write_at_once_do_not_fork_the_chain(url: str) -> None:
     writers = [start_writer(url, name, 12) for name in ("a", "b", "c")]
     for writer in writers:
@@ -246,6 +247,7 @@ except StoreFailed as error:
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_and_nothing_half_done_is_kept(url: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FILLER, url, str(TESTS)], capture_output=True, text=True, check=True

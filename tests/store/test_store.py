@@ -220,6 +220,8 @@ def test_a_database_that_somebody_else_keeps_locked_is_named(url: str, tmp_path:
             store.save_case(case(), saved())
         assert "another process" in caught.value.way_out
         assert store.cases() == ()  # reading goes on
+        with Store.open(url) as reader:
+            assert reader.count_cases() == 0
         other.execute("ROLLBACK")
         other.close()
         assert store.save_case(case(), saved())

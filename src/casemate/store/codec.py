@@ -8,7 +8,7 @@ from pydantic_core import PydanticSerializationError
 
 from casemate.core.case import Case
 from casemate.core.errors import StoreFailed
-from casemate.store.packing import storable
+from casemate.store.packing import encode
 
 
 @cache
@@ -25,7 +25,7 @@ def case_to_json(case: Case) -> bytes:
         return _adapter().dump_json(case)
     except PydanticSerializationError:
         plain = _adapter().dump_python(case, mode="json")
-        return storable(json.dumps(plain, ensure_ascii=False, separators=(",", ":"))).encode("utf-8")
+        return encode(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
 
 
 def case_from_json(data: bytes) -> Case:

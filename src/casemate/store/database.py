@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from casemate.core.errors import StoreFailed, WrongUsage
-from casemate.store.migrations import migrate
+from casemate.store.migrations import is_newest, migrate
 
 _WAYS_OUT = {
     "SQLITE_FULL": "make room on the disk and run the same command again; nothing half-done was kept",
@@ -49,8 +49,11 @@ class Database:
         event.listen(self._engine, "connect", self._prepare)
         event.listen(self._engine, "begin", _begin)
         self._use_wal()
-        with self.writing() as connection:
-            migrate(connection)
+        with self.reading() as connection:
+            ready = is_newest(connection)
+        if not ready:
+            with self.writing() as connection:
+                migrate(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

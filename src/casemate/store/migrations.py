@@ -8,13 +8,20 @@ from casemate.audit import GENESIS
 from casemate.core.errors import StoreFailed
 from casemate.store.tables import audit_head, metadata, schema_version
 
-type_of_step = Callable[[Connection], None]
+Step = Callable[[Connection], None]
 
-STEPS: tuple[type_of_step, ...] = ()
+STEPS: tuple[Step, ...] = ()
 """What turns version 1 into 2, 2 into 3, ...; version 1 is the first released layout."""
 
 
-def migrate(connection: Connection, steps: Sequence[type_of_step] = STEPS) -> int:
+def is_newest(connection: Connection, steps: Sequence[Step] = STEPS) -> bool:
+    """Say whether there is nothing to do, so that whoever only reads need not wait for a writer."""
+    if not inspect(connection).has_table(schema_version.name):
+        return False
+    return connection.execute(select(func.max(schema_version.c.version))).scalar() == 1 + len(steps)
+
+
+def migrate(connection: Connection, steps: Sequence[Step] = STEPS) -> int:
     """Bring the database to the newest layout, in the caller's transaction, and return its version.
 
     An empty database gets today's tables at once; an older one goes through every step in between. `StoreFailed` for

@@ -26,4 +26,12 @@ def unpack(data: bytes, what: str) -> bytes:
 
 def storable(text: str) -> str:
     """Replace half surrogates, which no file or database can carry, by U+FFFD, one for one: offsets stay."""
-    return _SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else encode(text).decode("utf-8")
+
+
+def encode(text: str) -> bytes:
+    """Give the UTF-8 of `storable(text)`, trying first because almost every text has one."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _SURROGATE.sub("\ufffd", text).encode("utf-8")

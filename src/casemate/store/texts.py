@@ -19,7 +19,7 @@ from casemate.core.digest import Digest
 from casemate.core.evidence import Closed
 from casemate.core.text import Chunk, Piece, Place, locate
 from casemate.store.database import Database
-from casemate.store.packing import pack, storable, unpack
+from casemate.store.packing import encode, pack, storable, unpack
 from casemate.store.tables import chunks, text_names, texts
 
 FLUSH_BYTES = 4 * 1024 * 1024  # of packed rows, held before they are written in one short transaction
@@ -56,7 +56,7 @@ class TextWriter:
     def write(self, chunk: Chunk) -> None:
         """Take the next chunk of a part; chunks of several parts may alternate."""
         part = self._parts.setdefault(chunk.part, _Part())
-        body = storable(chunk.text).encode("utf-8")
+        body = encode(chunk.text)
         part.digest.update(body)
         packed, pieces = pack(body), pack(_pieces_to_json(chunk.pieces))
         row = {

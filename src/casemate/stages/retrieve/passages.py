@@ -71,7 +71,8 @@ def _looked_up(findings: Iterable[Finding], reference: Reference) -> Iterator[Pa
         for _step in range(SUCCESSIONS):
             if entry is None:
                 break
-            yield Passage(entry.id, entry.kind, entry.name, entry.text or entry.name, entry.release)
+            tactics = tuple(fact for fact in entry.facts if fact[0] == "tactic")
+            yield Passage(entry.id, entry.kind, entry.name, entry.text or entry.name, entry.release, facts=tactics)
             entry = reference.entry(entry.successor) if entry.successor else None
 
 
