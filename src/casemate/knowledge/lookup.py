@@ -165,9 +165,8 @@ class Knowledge:
 
     @cached_property
     def _finder(self) -> NameFinder:
-        return NameFinder(
-            (str(name), str(folded), int(str(rule))) for name, folded, rule in self._rows(queries.NAMES_TO_FIND)
-        )
+        names = [(str(name), str(folded), int(str(rule))) for name, folded, rule in self._rows(queries.NAMES_TO_FIND)]
+        return NameFinder(names, frozenset(str(row[0]) for row in self._rows(queries.LIST_WORDS)))
 
     def search(self, query: str, kinds: Sequence[str] = (), limit: int = 10) -> tuple[Passage, ...]:
         """Find the passages that answer a query best, by BM25 over title, names and text (SQLite FTS5).

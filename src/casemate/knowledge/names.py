@@ -10,16 +10,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import accumulate
 
 from casemate.core.passage import Entry
 from casemate.knowledge.kinds import NAMED_KINDS
 
-NEVER, ANY_CASE, AS_WRITTEN, IN_CONTEXT = 0, 1, 2, 3
-"""Rules: not looked for; in any case; only as the name is written or in capitals; only so and beside a telling word."""
+NEVER, ANY_CASE, AS_WRITTEN, IN_CONTEXT, PHRASE, EXACT_PHRASE = 0, 1, 2, 3, 4, 5
+"""Rules: not looked for; in any case; only as the name is written or in capitals; only so and beside a telling word;
+as several words in any case; as several words exactly as written."""
 
 _TOKEN = re.compile(r"[^\W_]+")
 _NUMBERED = re.compile(r"([A-Za-z]{2,8})[ \-_]?(\d{1,5})")
-_JOINT = r"[\s\-_\u2010-\u2015]"
+_SPLIT = re.compile(r"([^\W_]+)")
+_JOINTS = " \t\r\n-_\u2010\u2011\u2012\u2013\u2014\u2015"
 _LONGEST_NAME = 80
 _CONTEXT_CHARS = 48
 
@@ -28,7 +31,8 @@ _TELLING = (
     r"loader|downloader|dropper|implant|keylogger|cryptominer|web ?shell|exploit kit|threat (?:actor|group)|apt|"
     r"(?:c2|c&c|post-exploitation|command and control) framework|phishing kit)s?"
 )
-_AFTER = re.compile(rf"[\"'”’)]?[\s\-]{{1,2}}(?:[a-z0-9\-]+ )?{_TELLING}(?![^\W_])", re.IGNORECASE)
+_LITTLE = r"(?:to|of|for|with|and|or|as|is|was|are|in|on|by|from|that|which|the|a|an) "
+_AFTER = re.compile(rf"[\"'”’)]?[\s\-]{{1,2}}(?:(?!{_LITTLE})[a-z0-9\-]+ )?{_TELLING}(?![^\W_])", re.IGNORECASE)
 _BEFORE = re.compile(
     rf"(?<![^\W_])(?:{_TELLING}(?: (?:family|gang|group|operation|strain|variant))?"
     r"(?:,? (?:called|named|dubbed|known as|tracked as))?|"
@@ -84,7 +88,7 @@ def _rule_of_technique(tokens: list[str], plain: list[bool], state: str) -> int:
         return NEVER
     if len(tokens) == 1:
         return NEVER if plain[0] or len(tokens[0]) < 5 else AS_WRITTEN
-    return ANY_CASE if len(tokens) > 2 or not all(plain) else AS_WRITTEN
+    return PHRASE if len(tokens) > 3 or not all(plain) else EXACT_PHRASE
 
 
 def _rule_of_phrase(tokens: list[str], plain: list[bool]) -> int:
@@ -106,36 +110,45 @@ def _rule_of_word(name: str, *, ordinary: bool) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """A name made ready: what must stand before and after its anchor, the rule, and the forms that count as written."""
+    """A name made ready: its tokens in lower case, what stands between them, and which of them is the anchor.
+
+    `exact` are the forms, without what stands between, that count as written.
+    """
 
     folded: str
     rule: int
-    before: re.Pattern[str] | None
-    rest: re.Pattern[str]
-    written: frozenset[str]
+    tokens: tuple[str, ...]
+    gaps: tuple[str, ...]
+    anchor: int
+    exact: frozenset[str]
 
 
 class NameFinder:
     """All names made ready for one pass: a dict from the anchor, the most telling token of a name, to the names."""
 
-    def __init__(self, names: Iterable[tuple[str, str, int]]) -> None:
-        self._anchors: dict[str, list[tuple[str, str, int]]] = {}
-        self._ready: dict[str, list[_Name]] = {}
+    def __init__(self, names: Iterable[tuple[str, str, int]], words: frozenset[str] = frozenset()) -> None:
+        self._anchors: dict[str, list[_Name]] = {}
         for name, folded, rule in names:
-            for anchor in _anchors_of(name):
-                self._anchors.setdefault(anchor, []).append((name, folded, rule))
+            for anchor, made in _prepare(name, folded, rule, words):
+                self._anchors.setdefault(anchor, []).append(made)
 
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Yield start, end and folded name of each name in the text, leftmost and longest first, not overlapping."""
+        pieces = _SPLIT.split(text)  # gap, token, gap, token, ..., gap
+        candidates = self._candidates(set(pieces[1::2]))
+        if not candidates:
+            return
+        ends = list(accumulate(map(len, pieces)))
         found: list[tuple[int, int, str]] = []
-        for token in set(_TOKEN.findall(text)):
-            if token.lower() in self._anchors:
-                names = self._names(token.lower())
-                for start in _places(text, token):
-                    for name in names:
-                        span = _match(text, start, start + len(token), name)
-                        if span:
-                            found.append((*span, name.folded))
+        for place in range(1, len(pieces), 2):
+            if pieces[place] in candidates:
+                for name in candidates[pieces[place]]:
+                    first = place - 2 * name.anchor
+                    last = first + 2 * len(name.tokens) - 2
+                    if _stands(pieces, first, last, name):
+                        start, end = ends[first - 1], ends[last]
+                        if _counts(text, start, end, "".join(pieces[first : last + 1 : 2]), name):
+                            found.append((start, end, name.folded))
         found.sort(key=lambda match: (match[0], -match[1]))
         reached = 0
         for start, end, folded in found:
@@ -143,76 +156,60 @@ class NameFinder:
                 reached = end
                 yield start, end, folded
 
-    def _names(self, anchor: str) -> list[_Name]:
-        ready = self._ready.get(anchor)
-        if ready is None:
-            ready = [_prepare(anchor, *name) for name in self._anchors[anchor]]
-            self._ready[anchor] = ready
-        return ready
+    def _candidates(self, tokens: set[str]) -> dict[str, list[_Name]]:
+        """Return, by the anchors as they stand in the text, the names all of whose tokens the text holds."""
+        lowered = {token.lower() for token in tokens}
+        candidates = {}
+        for token in tokens:
+            names = self._anchors.get(token.lower())
+            held = names and [name for name in names if lowered.issuperset(name.tokens)]
+            if held:
+                candidates[token] = held
+        return candidates
 
 
-def _anchors_of(name: str) -> Iterator[str]:
-    tokens = _TOKEN.findall(name.lower())
+def _prepare(name: str, folded: str, rule: int, words: frozenset[str]) -> Iterator[tuple[str, _Name]]:
+    """Yield each anchor by which a name can be met, with the name made ready for it."""
     numbered = _NUMBERED.fullmatch(name)
-    if numbered:
-        yield f"{numbered[1]}{numbered[2]}".lower()
-        yield numbered[1].lower()
-        return
-    yield max(tokens, key=len)
-    if len(tokens) > 1:
-        yield "".join(tokens)
+    written = list(numbered.groups()) if numbered else _TOKEN.findall(name)
+    gaps = ("",) * (len(written) - 1) if numbered else tuple(gap.strip(" -_") for gap in _TOKEN.split(name)[1:-1])
+    whole = "".join(written)
+    capitals = rule != EXACT_PHRASE and (len(written) > 1 or len(whole) > 5)
+    exact = {whole, whole.upper()} if capitals else {whole}
+    if rule == IN_CONTEXT and whole.islower():
+        exact.add(whole.capitalize())
+    tokens = tuple(token.lower() for token in written)
+    if len(tokens) > 1 and rule not in {PHRASE, EXACT_PHRASE}:
+        yield whole.lower(), _Name(folded, rule, (whole.lower(),), (), 0, frozenset(exact))
+    telling = [(token not in words, len(token)) for token in tokens]
+    anchor = 0 if numbered else telling.index(max(telling))
+    yield tokens[anchor], _Name(folded, rule, tokens, gaps, anchor, frozenset(exact))
 
 
-def _prepare(anchor: str, name: str, folded: str, rule: int) -> _Name:
-    numbered = _NUMBERED.fullmatch(name)
-    tokens = [numbered[1], numbered[2]] if numbered else _TOKEN.findall(name)
-    gaps = [f"{_JOINT}?"] if numbered else [_gap(gap) for gap in _TOKEN.split(name)[1:-1]]
-    joined = "".join(tokens).lower() == anchor
-    place = 0 if joined or numbered else [token.lower() for token in tokens].index(anchor)
-    head = "".join(re.escape(token) + gap for token, gap in zip(tokens[:place], gaps[:place], strict=True))
-    tail = re.escape(tokens[place]) + "".join(
-        gap + re.escape(token) for gap, token in zip(gaps[place:], tokens[place + 1 :], strict=True)
+def _stands(pieces: list[str], first: int, last: int, name: _Name) -> bool:
+    """Tell whether the tokens of a name stand from `first` to `last`, with what may stand between them."""
+    if first < 1 or last >= len(pieces):
+        return False
+    return all(pieces[first + 2 * place].lower() == token for place, token in enumerate(name.tokens)) and all(
+        _joins(pieces[first + 2 * place + 1], gap) for place, gap in enumerate(name.gaps)
     )
-    rest = re.escape("".join(tokens)) if joined else tail
-    written = "".join(tokens)
-    forms = {written, written.upper()} if len(tokens) > 1 or len(written) > 5 else {written}
-    if rule == IN_CONTEXT and written.islower():
-        forms.add(written.capitalize())
-    before = re.compile(rf"(?<![^\W_]){head}$", re.IGNORECASE) if head and not joined else None
-    return _Name(folded, rule, before, re.compile(rf"{rest}(?![^\W_])", re.IGNORECASE), frozenset(forms))
 
 
-def _gap(written: str) -> str:
-    """Make the pattern for what stands between two tokens: joints are alike, other punctuation stands for itself."""
-    return f"{_JOINT}{{1,2}}" if not written.strip(" -_") else rf"\s?{re.escape(written.strip())}\s?"
+def _joins(found: str, written: str) -> bool:
+    """Tell whether what stands between two tokens fits: joints are alike, other punctuation stands for itself."""
+    return found.strip(_JOINTS) == written and len(found) <= len(written) + 2
 
 
-def _places(text: str, token: str) -> Iterator[int]:
-    start = text.find(token)
-    while start >= 0:
-        end = start + len(token)
-        if not (start and text[start - 1].isalnum()) and not (end < len(text) and text[end].isalnum()):
-            yield start
-        start = text.find(token, end)
-
-
-def _match(text: str, start: int, end: int, name: _Name) -> tuple[int, int] | None:
-    rest = name.rest.match(text, start)
-    if rest is None:
-        return None
-    end = rest.end()
-    if name.before is not None:
-        head = name.before.search(text, max(0, start - _LONGEST_NAME), start)
-        if head is None:
-            return None
-        start = head.start()
-    if name.rule == ANY_CASE:
-        return start, end
-    if "".join(_TOKEN.findall(text[start:end])) not in name.written:
-        return None
+def _counts(text: str, start: int, end: int, form: str, name: _Name) -> bool:
+    """Apply the rule of a name to a place where its tokens stand; `form` is them without what is between."""
+    if name.rule in {ANY_CASE, PHRASE}:
+        # In a path or an address lower case is the custom, and `bluesky` a host; only a program's file is a name there.
+        return form in name.exact or not form.islower() or not _in_path(text, start, end, program=True)
+    if form not in name.exact:
+        return False
     if name.rule == IN_CONTEXT:
-        return (start, end) if _has_context(text, start, end) else None
-    return (start, end) if not _in_path(text, start, end) else None
+        return _has_context(text, start, end)
+    return not _in_path(text, start, end)
 
 
 def _has_context(text: str, start: int, end: int) -> bool:
@@ -222,12 +219,16 @@ def _has_context(text: str, start: int, end: int) -> bool:
     return _BEFORE.search(before) is not None and not _in_path(text, start, end)
 
 
-def _in_path(text: str, start: int, end: int) -> bool:
-    """Tell whether a name is glued into a path, an address or an identifier, where words are not used as names."""
+def _in_path(text: str, start: int, end: int, *, program: bool = False) -> bool:
+    """Tell whether a name is glued into a path, an address or an identifier, where words are not used as names.
+
+    With `program`, the name of a program's file may stand after a path.
+    """
+    is_program = _PROGRAM.match(text, end) is not None
     if start and text[start - 1] in _PATH_BEFORE:
-        return True
+        return not (program and is_program)
     if end >= len(text):
         return False
     if text[end] == "." and end + 1 < len(text) and text[end + 1].isalnum():
-        return _PROGRAM.match(text, end) is None
+        return not is_program
     return text[end] in _PATH_AFTER

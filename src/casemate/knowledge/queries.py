@@ -68,10 +68,12 @@ NOTES_BY_ID = """
 SELECT note.facts, release.digest FROM note JOIN release ON release.id = note.release
 WHERE note.id = ? COLLATE NOCASE ORDER BY release.rank DESC
 """
-ENTRIES_BY_NAME = (
-    _ENTRY_COLUMNS
-    + "WHERE entry.key IN (SELECT entry FROM name WHERE folded = ?) "
-    + "ORDER BY release.rank DESC, entry.state, entry.id = entry.uuid, entry.id"
+ENTRIES_BY_NAME = "".join(
+    (
+        _ENTRY_COLUMNS,
+        "JOIN name ON name.entry = entry.key WHERE name.folded = ? GROUP BY entry.key ",
+        "ORDER BY release.rank DESC, entry.state, entry.id = entry.uuid, entry.id",
+    )
 )
 
 # names
