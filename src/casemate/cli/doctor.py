@@ -10,6 +10,7 @@ from casemate import __version__
 from casemate.cli.home import home, knowledge_path, open_knowledge, open_policy
 from casemate.cli.terminal import visible
 from casemate.core.errors import CasemateError
+from casemate.policy import Policy
 
 PARTS = {
     "hyperscan": "fast scanning (without it: the same answers, slower)",
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"  {name} {version(name)}: {purpose}")
         except PackageNotFoundError:
             print(f"  {name} MISSING: {purpose}")
-    healthy = _tell_knowledge() & _tell_models()
+    healthy = _tell_knowledge() & _tell_models(policy)
     print(f"policy {policy.digest[:16]}: engines {', '.join(policy.engines)}; marking {policy.default_marking.label}")
     print(f"  language-model servers may be asked on: {', '.join(policy.engine_hosts) or 'no host'}")
     outside = [host for host in policy.engine_hosts if host not in LOOPBACK]
@@ -62,7 +63,7 @@ def _tell_knowledge() -> bool:
     return True
 
 
-def _tell_models() -> bool:
+def _tell_models(policy: Policy) -> bool:
     from casemate.stages.generate.model_store import list_models, verify_model
 
     print("models:")
@@ -70,7 +71,7 @@ def _tell_models() -> bool:
     models = list_models(home())
     for model in models:
         try:
-            verify_model(home(), model.digest)
+            verify_model(home(), model, policy)
             print(f"  {visible(model.name)}: sha256 {model.digest[:16]}, verified")
         except CasemateError as error:
             print(f"  {visible(model.name)}: {visible(error.message)}; {visible(error.way_out)}")

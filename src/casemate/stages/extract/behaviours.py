@@ -4,6 +4,7 @@ These are counts with plain thresholds, no detection engine: the site's own dete
 come in as events. A behaviour names the ATT&CK technique whose description it fits and cites the records it counted.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,20 @@ SCAN_ERRORS = 20  # distinct paths answered with an error that are more than a b
 TRACKED_SOURCES = 50_000  # sources counted at a time; later ones are not counted
 CITED = 5  # records kept to cite for one behaviour
 
-SCANNERS = ("nikto", "sqlmap", "nmap", "dirb", "gobuster", "ffuf", "wfuzz", "masscan", "zgrab", "nuclei", "wpscan")
+SCANNERS = (
+    "nikto",
+    "dirbuster",
+    "sqlmap",
+    "nmap",
+    "dirb",
+    "gobuster",
+    "ffuf",
+    "wfuzz",
+    "masscan",
+    "zgrab",
+    "nuclei",
+    "wpscan",
+)
 """Names that public scanning programs put into their user agent."""
 
 
@@ -42,6 +56,7 @@ TITLES = {
     "password-guessing": "Password guessing",
     "guessing-succeeded": "Log-on after password guessing",
     "web-scan": "Web content scanning",
+    "exploit-attempt": "Attempt to exploit",
     "log-cleared": "Event log cleared",
     "service-installed": "Service installed",
     "task-created": "Scheduled task created",
@@ -91,11 +106,34 @@ _SINGLE: dict[str, tuple[str, str, int]] = {
 _LOGON_FAILED = {"4625", "4771", "4776"}
 
 
+ATTEMPTS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
+    # what it aims at, its technique, what the request carries; the request line and headers as logged
+    (
+        "Log4j look-up, CVE-2021-44228",
+        "T1190",
+        re.compile(r"\$\{(?:jndi:|[^}]{0,40}\$\{(?:lower|upper|::-|env:))", re.IGNORECASE),
+    ),
+    ("Bash function import, CVE-2014-6271", "T1190", re.compile(r"\(\)\s*\{\s*:?;?\s*\}\s*;")),
+    ("path traversal", "T1190", re.compile(r"(?:(?:\.\.|%2e%2e)(?:/|\\|%2f|%5c)){2}", re.IGNORECASE)),
+    (
+        "SQL injection",
+        "T1190",
+        re.compile(r"\bunion(?:\s|\+|%20|/\*)+(?:all(?:\s|\+|%20)+)?select\b|'\s*or\s+'?1'?\s*=\s*'?1", re.IGNORECASE),
+    ),
+    (
+        "command injection",
+        "T1190",
+        re.compile(r"[;|&`]\s*(?:wget|curl|nc|bash|sh)\s|\$\(\s*(?:wget|curl|id|bash)\b", re.IGNORECASE),
+    ),
+    ("script injection", "T1189", re.compile(r"(?:<|%3c)script\b|\bonerror\s*=", re.IGNORECASE)),
+)
+
+
 class Behaviours:
     """Counts events as they stream by, in bounded memory, and tells at the end which counts mean something."""
 
     def __init__(self) -> None:
-        self._failures: dict[str, _Count] = {}
+        self._failures: dict[str, dict[str, _Count]] = {}
         self._requests: dict[str, _Count] = {}
         self._single: dict[tuple[str, str, str], _Count] = {}
 
@@ -112,17 +150,19 @@ class Behaviours:
         if not source or not status:
             return
         user = event.field("user.name") or event.field("actor.user.name")
-        count = self._failures.get(source)
+        counts = self._failures.get(source)
         if status == "Failure":
-            if count is None:
+            if counts is None:
                 if len(self._failures) >= TRACKED_SOURCES:
                     return
-                count = self._failures[source] = _Count()
-            count.add(event, user)
-        elif status == "Success" and count is not None and count.count >= GUESSING_FAILURES and count.success is None:
-            count.success = (event.part, event.start, event.end)
-            count.success_time = event.time
-            count.success_name = user
+                counts = self._failures[source] = {}
+            counts.setdefault(_family(event.rule), _Count()).add(event, user)
+        elif status == "Success" and counts is not None and event.rule.startswith(_LOGGED_ON):
+            count = _most(counts)
+            if count.count >= GUESSING_FAILURES and count.success is None:
+                count.success = (event.part, event.start, event.end)
+                count.success_time = event.time
+                count.success_name = user
 
     def see_request(self, event: Event) -> None:
         """Count a web request that was answered with an error or came from a scanner."""
@@ -131,6 +171,7 @@ class Behaviours:
         if not source:
             return
         agent = event.field("http_request.user_agent").lower()
+        self._see_attempt(event, source)
         tool = next((name for name in SCANNERS if name in agent), "")
         if not (tool or code.startswith(("4", "5"))):
             return
@@ -142,6 +183,20 @@ class Behaviours:
         count.add(event, event.field("http_request.url"))
         count.tool = count.tool or tool
 
+    def _see_attempt(self, event: Event, source: str) -> None:
+        text = f"{event.field('http_request.url')}\n{event.field('http_request.user_agent')}\n{event.message[:2000]}"
+        for aim, technique, pattern in ATTEMPTS:
+            if pattern.search(text[:6000]):
+                self._count_single(event, ("exploit-attempt", technique, source), 3, aim)
+
+    def _count_single(self, event: Event, key: tuple[str, str, str], severity: int, name: str) -> None:
+        count = self._single.get(key)
+        if count is None:
+            if len(self._single) >= TRACKED_SOURCES:
+                return
+            count = self._single[key] = _Count(tool=str(severity))
+        count.add(event, name)
+
     def see_windows(self, event: Event) -> None:
         """Count a Windows event: a log-on, or one of the events that matter alone."""
         number = event.rule.split(" ", 1)[0]
@@ -152,12 +207,8 @@ class Behaviours:
             return
         kind, technique, severity = single
         key = (kind, technique, event.field("actor.user.name") or event.field("device.hostname"))
-        count = self._single.get(key)
-        if count is None:
-            if len(self._single) >= TRACKED_SOURCES:
-                return
-            count = self._single[key] = _Count(tool=str(severity))
-        count.add(event, event.field("process.name") or event.field("user.name") or event.field("app_name"))
+        name = event.field("process.name") or event.field("user.name") or event.field("app_name")
+        self._count_single(event, key, severity, name)
 
     def found(self) -> tuple[Behaviour, ...]:
         """Tell what the counts mean, the most severe first."""
@@ -170,7 +221,8 @@ class Behaviours:
 
     def _guessing(self) -> list[Behaviour]:
         results = []
-        for source, count in self._failures.items():
+        for source, counts in self._failures.items():
+            count = _most(counts)
             if count.count < GUESSING_FAILURES:
                 continue
             users = f"{len(count.names)} account{'s' if len(count.names) != 1 else ''}" if count.names else ""
@@ -188,6 +240,20 @@ class Behaviours:
                 target = f"{len(count.names)} paths" + (f", user agent {count.tool}" if count.tool else "")
                 results.append(_behaviour("web-scan", "T1595.003", source, target, count, 2))
         return results
+
+
+_LOGGED_ON = ("login accepted", "log-on", "4624")
+
+
+def _family(rule: str) -> str:
+    # One failed attempt is told by several programs (sshd, PAM): counted apart, and the largest count is the attempts.
+    return "login failed" if rule.startswith("login failed") else rule
+
+
+def _most(counts: dict[str, _Count]) -> _Count:
+    best = max(counts.values(), key=lambda count: count.count)
+    won = next((count for count in counts.values() if count.success is not None), None)
+    return best if won is None else won
 
 
 def _behaviour(kind: str, technique: str, entity: str, target: str, count: _Count, severity: int) -> Behaviour:

@@ -79,15 +79,16 @@ def read_answer(text: str) -> tuple[tuple[Proposed, ...], tuple[Issue, ...]]:
     """
     value = _parse(text)
     sentences = value.get("sentences") if isinstance(value, dict) else None
-    if not isinstance(sentences, list):
-        message = "the model's answer is not what was asked for; nothing of it is used"
-        return (), (Issue("answer-not-json", Severity.NOTE, message, way_out="try another model"),)
-    proposed = [
+    items = sentences[:5] if isinstance(sentences, list) else [None]
+    proposed = tuple(
         Proposed(item["text"], item["quote"])
-        for item in sentences[:5]
+        for item in items
         if isinstance(item, dict) and isinstance(item.get("text"), str) and isinstance(item.get("quote"), str)
-    ]
-    return tuple(proposed), ()
+    )
+    if len(proposed) == len(items):
+        return proposed, ()
+    message = "the model's answer is not what was asked for; what does not fit is not used"
+    return proposed, (Issue("answer-not-json", Severity.NOTE, message, way_out="try another model"),)
 
 
 def _parse(text: str) -> Any:

@@ -98,6 +98,7 @@ _PATTERN_QUESTIONS = {
     "guessing-succeeded": "What did the session that {entity} opened do, and is the account's owner aware of it?",
     "password-guessing": "Did any log-on from {entity} succeed on other hosts?",
     "web-scan": "Which requests by {entity} were answered with success, and what did they reach?",
+    "exploit-attempt": "Did any of the requests by {entity} succeed, and is the software that they aim at in use here?",
     "log-cleared": "What happened on the host before {entity} cleared its log, and is a forwarded copy kept?",
     "service-installed": "Who installed the service, and is its binary known?",
     "task-created": "Who created the scheduled task, and what does it start?",
