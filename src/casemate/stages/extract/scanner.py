@@ -93,7 +93,10 @@ SEEN_INSIDE = frozenset(
         "windows-sid",
     }
 )
-"""Types that are reported even inside a URL, a path or a key; any other is not seen inside what was already found."""
+"""Types that are reported even inside a URL, a path or a key; any other is not seen inside what was already found.
+
+A hash inside a URL is reported only where it is a whole part of its path, and long enough not to be a session's token.
+"""
 
 
 class Engine(Protocol):
@@ -159,7 +162,7 @@ class Scanner:
         table = self._table
         found: list[Found] = []
         append = found.append
-        covered = 0
+        covered, url_end = 0, 0
         for hit in self._engine.hits(padded.encode("latin-1", "replace")):
             read, tail = table[hit & KIND_MASK]
             results = read(padded, (hit >> KIND_BITS) - tail)
@@ -170,6 +173,10 @@ class Scanner:
                 if leader[2] < covered:
                     continue
                 covered = leader[3]
+                if leader[0] == "url":
+                    url_end = covered
+            elif leader[2] < url_end and leader[0] == "file" and not _names_a_sample(padded, leader):
+                continue
             append(leader)
             if len(results) > 1:
                 found += results[1:]
@@ -178,3 +185,9 @@ class Scanner:
 
 
 _START = itemgetter(2)
+
+
+def _names_a_sample(text: str, found: Found) -> bool:
+    """Say whether a hash inside a URL is what its path names (`.../file/<sha256>`), not a token or a random name."""
+    _, _, start, end, name = found
+    return name in {"SHA-256", "SHA-512"} and text[start - 1] == "/" and not text[end].isalnum() and text[end] not in "._-"

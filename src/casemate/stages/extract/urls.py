@@ -123,7 +123,7 @@ def _confirm(text: str, scheme: str, start: int, at: int, authority: str, path: 
             if scheme not in _KNOWN_SCHEMES or not re.match(r"[A-Za-z0-9_*-]", host) or len(host) < 2:
                 return NOTHING
             kind = ""
-            if host.count(".") and re.search(r"\.(?:\d+|)\Z", host):
+            if ".." in host or re.search(r"\.\d*\Z", host):
                 return NOTHING
     url = ("url", f"{scheme}://{_lower_host(plain)}{refang_path(path)}", start, end, "")
     if not kind:
