@@ -6,6 +6,7 @@ from casemate.stages.ingest.json_lines import JSON_DOCUMENT, JSON_FAMILIES, JSON
 from casemate.stages.ingest.log_lines import LOGS
 from casemate.stages.ingest.mail import MAIL
 from casemate.stages.ingest.page import HTML
+from casemate.stages.ingest.pdf import PDF
 from casemate.stages.ingest.reader import Reader
 from casemate.stages.ingest.strings import STRINGS_READER
 from casemate.stages.ingest.tarred import TAR
@@ -24,6 +25,7 @@ _IN_ORDER = (
     ZEEK_JSON,
     JSON_LINES,
     JSON_DOCUMENT,
+    PDF,
     MAIL,
     HTML,
     *LOGS,
