@@ -14,7 +14,8 @@ from casemate.stages.ingest.times import time_of
 from casemate.stages.ingest.values import VALUE_CHARS, describe, summary_of, techniques_in
 
 _HEAD = re.compile(
-    r"(?:\S{1,255} )?(?:[A-Z][a-z]{2} .{12,120}?(?=(?:type|node)=))?(?:node=(?P<node>\S{1,255}) )?type=(?P<type>[A-Za-z0-9_\[\]]{1,64})"
+    r"(?:\S{1,255} )?(?:[A-Z][a-z]{2} .{12,120}?(?=(?:type|node)=))?(?:node=(?P<node>\S{1,255}) )?"
+    r"type=(?P<type>[A-Za-z0-9_\[\]]{1,64})"
     r" (?:msg=)?audit\((?P<time>\d{1,12}(?:\.\d{1,9})?):(?P<id>\d{1,20})\): ?"
 )
 _PAIR = re.compile(r"""([A-Za-z_][A-Za-z0-9_-]{0,63})=("[^"]*"|'[^']*'|[^\s'"]+)""")

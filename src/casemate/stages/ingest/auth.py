@@ -5,34 +5,56 @@ Source of the wordings: the messages of OpenSSH, sudo, shadow and Linux-PAM as t
 
 import re
 
+from casemate.stages.ingest.values import is_address
+
 Said = tuple[str, str, tuple[tuple[str, str], ...]]
 """The kind of event, its rule in our words, and its fields."""
 
 _USER = r"(?P<user>.{0,256}?)"
 _FROM = r"(?P<ip>[0-9A-Za-z.:%_-]{1,255})"
+_PORT = r" port (?P<port>\d+)"
+_CLOSED = r"(?:Connection (?:closed|reset)|Disconnected)"
+_FAILED = r"Failed (?P<how>\S+) for"
 _SSHD: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
     (rule, status, re.compile(pattern))
     for rule, status, pattern in (
-        ("login accepted", "Success", rf"Accepted (?P<how>\S+) for {_USER} from {_FROM} port (?P<port>\d+)"),
-        ("login failed: invalid user", "Failure", rf"Failed (?P<how>\S+) for (?:invalid|illegal) user {_USER} from {_FROM} port (?P<port>\d+)"),
-        ("login failed", "Failure", rf"Failed (?P<how>\S+) for {_USER} from {_FROM} port (?P<port>\d+)"),
-        ("invalid user", "Failure", rf"(?:Invalid|Illegal) user {_USER} from {_FROM}(?: port (?P<port>\d+))?"),
-        ("too many login failures", "Failure", rf"(?:error: )?maximum authentication attempts exceeded for (?:invalid user )?{_USER} from {_FROM} port (?P<port>\d+)"),
-        ("too many login failures", "Failure", rf"Disconnecting (?:authenticating|invalid) user {_USER} {_FROM} port (?P<port>\d+): Too many"),
-        ("disconnected before login", "Failure", rf"(?:Connection (?:closed|reset)|Disconnected) (?:by|from) (?:authenticating|invalid) user {_USER} {_FROM} port (?P<port>\d+)"),
-        ("disconnected", "", rf"Disconnected from user {_USER} {_FROM} port (?P<port>\d+)"),
-        ("disconnected", "", rf"(?:Connection (?:closed|reset) by|Disconnected from|Received disconnect from) {_FROM}(?: port (?P<port>\d+))?"),
+        ("login accepted", "Success", rf"Accepted (?P<how>\S+) for {_USER} from {_FROM}{_PORT}"),
+        ("login failed: invalid user", "Failure", rf"{_FAILED} (?:invalid|illegal) user {_USER} from {_FROM}{_PORT}"),
+        ("login failed", "Failure", rf"{_FAILED} {_USER} from {_FROM}{_PORT}"),
+        ("invalid user", "Failure", rf"(?:Invalid|Illegal) user {_USER} from {_FROM}(?:{_PORT})?"),
+        (
+            "too many login failures",
+            "Failure",
+            rf"(?:error: )?maximum authentication attempts exceeded for (?:invalid user )?{_USER} from {_FROM}{_PORT}",
+        ),
+        (
+            "too many login failures",
+            "Failure",
+            rf"Disconnecting (?:authenticating|invalid) user {_USER} {_FROM}{_PORT}: Too many",
+        ),
+        (
+            "disconnected before login",
+            "Failure",
+            rf"{_CLOSED} (?:by|from) (?:authenticating|invalid) user {_USER} {_FROM}{_PORT}",
+        ),
+        ("disconnected", "", rf"Disconnected from user {_USER} {_FROM}{_PORT}"),
+        ("disconnected", "", rf"(?:{_CLOSED} (?:by|from)|Received disconnect from) {_FROM}(?:{_PORT})?"),
         ("no identification from client", "Failure", rf"Did not receive identification string from {_FROM}"),
-        ("bad protocol from client", "Failure", rf"Bad protocol version identification .* from {_FROM}(?: port (?P<port>\d+))?"),
-        ("name and address of client disagree", "", rf"reverse mapping checking getaddrinfo for (?P<host>\S+) \[{_FROM}\]"),
+        ("bad protocol from client", "Failure", rf"Bad protocol version identification .{{0,1000}} from {_FROM}"),
+        (
+            "name and address of client disagree",
+            "",
+            rf"reverse mapping checking getaddrinfo for (?P<host>\S+) \[{_FROM}\]",
+        ),
         ("name and address of client disagree", "", rf"Address {_FROM} maps to (?P<host>[^\s,]+)"),
-        ("no key exchange with client", "Failure", rf"Unable to negotiate with {_FROM} port (?P<port>\d+)"),
+        ("no key exchange with client", "Failure", rf"Unable to negotiate with {_FROM}{_PORT}"),
         ("user not allowed", "Failure", rf"User {_USER} (?:from {_FROM} )?not allowed because"),
-        ("server listening", "", rf"Server listening on {_FROM} port (?P<port>\d+)"),
+        ("server listening", "", rf"Server listening on {_FROM}{_PORT}"),
     )
-)  # fmt: skip
+)
 _SUDO = re.compile(
-    r" *(?P<actor>\S{1,256}) : (?:(?P<problem>[^;]{1,200}?) ; )?TTY=(?P<tty>\S*) ; PWD=(?P<pwd>.{0,4096}?) ; USER=(?P<user>\S*) ;"
+    r" *(?P<actor>\S{1,256}) : (?:(?P<problem>[^;]{1,200}?) ; )?TTY=(?P<tty>\S*) ;"
+    r" PWD=(?P<pwd>.{0,4096}?) ; USER=(?P<user>\S*) ;"
     r"(?: [A-Z]+=\S* ;)*? COMMAND=(?P<command>.*)",
     re.DOTALL,
 )
@@ -42,7 +64,8 @@ _SU_WORDS = re.compile(r"(?P<way>Successful|FAILED) su for (?P<user>\S{1,256}) b
 _PAM_PREFIX = re.compile(r"pam_[a-z0-9]+\((?P<service>[^):]{1,64}):(?P<type>[a-z]+)\): ")
 _PAM_TAG = re.compile(r"(?P<service>[A-Za-z0-9_-]{1,48})\(pam_[a-z0-9]+\)$")
 _SESSION = re.compile(
-    r"session (?P<what>opened|closed) for user (?P<user>[^\s(]{1,256})(?:\(uid=\d+\))?(?: by (?P<actor>[^\s(]{0,256})\()?"
+    r"session (?P<what>opened|closed) for user (?P<user>[^\s(]{1,256})(?:\(uid=\d+\))?"
+    r"(?: by (?P<actor>[^\s(]{0,256})\()?"
 )
 _PAM_USER = re.compile(r"\buser=(\S+)")
 _PAM_HOST = re.compile(r"\brhost=(\S+)")
@@ -78,7 +101,7 @@ def _read_sshd(text: str) -> Said:
         side = "dst_endpoint" if server else "src_endpoint"
         pairs = (
             ("user.name", found.get("user") or ""),
-            (f"{side}.ip" if _is_address(found.get("ip") or "") else f"{side}.hostname", found.get("ip") or ""),
+            (f"{side}.ip" if is_address(found.get("ip") or "") else f"{side}.hostname", found.get("ip") or ""),
             (f"{side}.port", found.get("port") or ""),
             ("src_endpoint.hostname", found.get("host") or ""),
             ("status", status),
@@ -86,10 +109,6 @@ def _read_sshd(text: str) -> Said:
         how = found.get("how")
         return "sshd", f"{rule} ({how})" if how else rule, tuple(pair for pair in pairs if pair[1])
     return "sshd", "sshd", ()
-
-
-def _is_address(text: str) -> bool:
-    return ":" in text or (text.count(".") == 3 and text.replace(".", "").isdigit())
 
 
 def _read_sudo(text: str) -> Said:
@@ -130,7 +149,7 @@ def _read_pam(service: str, text: str) -> Said | None:
     if text.startswith("authentication failure"):
         found = []
         if (host := _PAM_HOST.search(text)) is not None:
-            found.append(("src_endpoint.ip" if _is_address(host[1]) else "src_endpoint.hostname", host[1]))
+            found.append(("src_endpoint.ip" if is_address(host[1]) else "src_endpoint.hostname", host[1]))
         if (user := _PAM_USER.search(text)) is not None:
             found.append(("user.name", user[1]))
         return kind, f"authentication failure ({service})", (*found, ("status", "Failure"))

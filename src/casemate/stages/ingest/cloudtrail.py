@@ -5,7 +5,7 @@ Source of the names: the CloudTrail user guide, "CloudTrail record contents". Th
 
 from casemate.stages.ingest.record import Record
 from casemate.stages.ingest.times import time_of
-from casemate.stages.ingest.values import Wanted, describe, fields_from, summary_of, text_at
+from casemate.stages.ingest.values import Wanted, describe, fields_from, is_address, summary_of, text_at
 
 FIELDS: Wanted = (
     ("src_endpoint.ip", ("sourceIPAddress",)),
@@ -33,7 +33,7 @@ def parse_record(record: dict[str, object]) -> Record:
     """Read one API call; `status` is the error code, else `Success`."""
     fields = list(fields_from(record, FIELDS))
     source = text_at(record, "sourceIPAddress")
-    if source and not any(character.isdigit() or character == ":" for character in source.split(".", 1)[0]):
+    if source and not is_address(source):
         # A call by a service has the service's name there.
         fields = [pair for pair in fields if pair[0] != "src_endpoint.ip"]
         fields.append(("src_endpoint.hostname", source))

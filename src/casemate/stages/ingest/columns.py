@@ -1,27 +1,92 @@
 """Records of no known format (any CSV, any JSON): attributes guessed from the names of their columns."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import islice
 
 from casemate.stages.ingest.record import Record
 from casemate.stages.ingest.times import time_of
-from casemate.stages.ingest.values import describe, number_of, summary_of, techniques_in, text_of
+from casemate.stages.ingest.values import describe, summary_of, techniques_in, text_of
 
-_TIMES = ("timestamp", "time", "datetime", "eventtime", "starttime", "ts", "date", "timegenerated", "createdat", "created",
-          "firstseen", "validfrom", "occurred", "generatedtime", "logtime", "timecreated", "utctime")  # fmt: skip
+_TIMES = (
+    "timestamp",
+    "time",
+    "datetime",
+    "eventtime",
+    "starttime",
+    "ts",
+    "date",
+    "timegenerated",
+    "createdat",
+    "occurred",
+    "generatedtime",
+    "logtime",
+    "timecreated",
+    "utctime",
+)
 _NAMES: dict[str, tuple[str, ...]] = {
-    "device.hostname": ("hostname", "host", "computer", "computername", "device", "devicename", "machine", "agentname", "endpoint"),
+    "device.hostname": (
+        "hostname",
+        "host",
+        "computer",
+        "computername",
+        "device",
+        "devicename",
+        "machine",
+        "agentname",
+        "endpoint",
+    ),
     "device.ip": ("ip", "hostip", "deviceip", "agentip"),
-    "src_endpoint.ip": ("srcip", "sourceip", "src", "clientip", "remoteip", "sourceaddress", "srcaddr", "attackerip", "ipaddress",
-                        "remoteaddr", "clientaddress", "callersip"),
+    "src_endpoint.ip": (
+        "srcip",
+        "sourceip",
+        "src",
+        "clientip",
+        "remoteip",
+        "sourceaddress",
+        "srcaddr",
+        "attackerip",
+        "ipaddress",
+        "remoteaddr",
+        "clientaddress",
+        "callersip",
+    ),
     "src_endpoint.port": ("srcport", "sourceport", "spt", "clientport"),
     "src_endpoint.hostname": ("srchost", "sourcehost", "sourcehostname", "shost"),
-    "dst_endpoint.ip": ("dstip", "destip", "destinationip", "dst", "dest", "serverip", "destinationaddress", "dstaddr", "targetip"),
+    "dst_endpoint.ip": (
+        "dstip",
+        "destip",
+        "destinationip",
+        "dst",
+        "dest",
+        "serverip",
+        "destinationaddress",
+        "dstaddr",
+        "targetip",
+    ),
     "dst_endpoint.port": ("dstport", "destport", "destinationport", "dpt", "serverport"),
     "dst_endpoint.hostname": ("dsthost", "desthost", "destinationhost", "destinationhostname", "dhost", "servername"),
     "actor.user.name": ("subjectusername", "srcuser", "sourceuser", "initiatinguser", "actor"),
-    "user.name": ("user", "username", "account", "accountname", "targetusername", "userprincipalname", "dstuser", "login"),
-    "process.name": ("process", "processname", "image", "exe", "filename", "newprocessname", "initiatingprocessfilename"),
+    "user.name": (
+        "user",
+        "username",
+        "account",
+        "accountname",
+        "targetusername",
+        "userprincipalname",
+        "dstuser",
+        "login",
+    ),
+    "process.name": (
+        "process",
+        "processname",
+        "image",
+        "exe",
+        "filename",
+        "newprocessname",
+        "initiatingprocessfilename",
+    ),
     "process.pid": ("pid", "processid"),
     "process.cmd_line": ("commandline", "cmdline", "processcommandline", "command"),
     "parent_process.cmd_line": ("parentcommandline", "parentcmdline", "initiatingprocesscommandline"),
@@ -38,7 +103,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "api.operation": ("operation", "eventname", "action", "actiontype", "activity"),
     "status": ("status", "result", "outcome", "resulttype"),
     "app_name": ("app", "application", "program", "service", "appname", "product", "sourcetype", "logger"),
-}  # fmt: skip
+}
 _BY_NAME = {synonym: attribute for attribute, synonyms in _NAMES.items() for synonym in synonyms}
 _RULES = (
     "rulename",
@@ -66,13 +131,31 @@ _TECHNIQUES = (
     "attack",
     "tags",
 )
-_WORDS = {"informational": 1, "information": 1, "info": 1, "notice": 1, "debug": 1, "trace": 1, "low": 2, "warning": 2, "warn": 2,
-          "medium": 3, "moderate": 3, "error": 3, "high": 4, "critical": 5, "fatal": 5}  # fmt: skip
+_WORDS = {
+    "informational": 1,
+    "information": 1,
+    "info": 1,
+    "notice": 1,
+    "debug": 1,
+    "trace": 1,
+    "low": 2,
+    "warning": 2,
+    "warn": 2,
+    "medium": 3,
+    "moderate": 3,
+    "error": 3,
+    "high": 4,
+    "critical": 5,
+    "fatal": 5,
+}
 _SPLIT = re.compile(r"[^a-z0-9]+")
 _MAX_NAMES = 500
-_KNOWN = frozenset((*_BY_NAME, *_TIMES, *_RULES, *_EVENTS, *_MESSAGES, *_SEVERITIES, *_TECHNIQUES))
+_NOTHING = frozenset(("", "-", "null", "None", "N/A"))
+_INDICATORS = frozenset(("ioc", "indicator", "indicators", "value", "indicatorvalue", "pattern"))
+_KNOWN = frozenset((*_BY_NAME, *_TIMES, *_RULES, *_EVENTS, *_MESSAGES, *_SEVERITIES, *_TECHNIQUES, *_INDICATORS))
 
 
+@lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """Reduce a column's name to lower-case letters and digits (`Source IP` and `source_ip` are one)."""
     return _SPLIT.sub("", name[:64].lower())
@@ -89,54 +172,64 @@ def severity_of(word: str) -> int:
 
 
 def parse_columns(record: Mapping[str, object], kind: str) -> Record | None:
-    """Read a record by the names of its columns, one level of nesting opened; None when no name means anything.
+    """Read a record by the names of its columns, one level of nesting opened; None when nothing seems to have happened.
 
-    It is taken for an alert when it names a rule or signature *and* a severity.
+    Something happened where a time stands beside anything we know, where two attributes are filled, or where a rule is
+    named. A list of indicators is no log. It is an alert when it names a rule or signature *and* a severity.
     """
     named = _open(record)
-    fields = [(_BY_NAME[name], text) for name, value in named.items() if name in _BY_NAME and (text := _text(value))]
-    time = next((found for name in _TIMES if (found := time_of(named.get(name))) is not None), None)
+    fields = tuple(dict.fromkeys((_BY_NAME[name], text) for name, text in named.items() if name in _BY_NAME))
+    time = next((found for name in _TIMES if name in named and (found := time_of(named[name])) is not None), None)
     rule = _first(named, _RULES)
     message = _first(named, _MESSAGES)
-    if not fields and time is None and not rule and not message:
+    event = _first(named, _EVENTS)
+    said = bool(fields or rule or message or event)
+    if not said or (time is None and len(fields) < 2 and not rule) or (time is None and _INDICATORS & named.keys()):
         return None
     level = _first(named, _SEVERITIES)
     return Record(
         kind=kind,
         time=time,
-        rule=summary_of(rule or _first(named, _EVENTS) or kind),
+        rule=summary_of(rule or event or kind),
         message=summary_of(message) or describe(fields),
         severity=severity_of(level),
         is_alert=bool(rule and level),
-        techniques=techniques_in(text for name in _TECHNIQUES for text in _texts(named.get(name))),
-        fields=tuple(dict.fromkeys(fields)),
+        techniques=techniques_in(_techniques(record)),
+        fields=fields,
     )
 
 
-def _open(record: Mapping[str, object]) -> dict[str, object]:
-    named: dict[str, object] = {}
-    for name, value in record.items():
-        if len(named) >= _MAX_NAMES:
-            break
+def _open(record: Mapping[str, object]) -> dict[str, str]:
+    """Give the texts under the names we know, one level of nesting opened."""
+    named: dict[str, str] = {}
+    for name, value in islice(record.items(), _MAX_NAMES):
         if isinstance(value, dict):
-            for inner, deeper in value.items():
-                if not isinstance(deeper, dict):
-                    named.setdefault(plain_name(f"{name}{inner}"), deeper)
+            for inner, deeper in islice(value.items(), _MAX_NAMES):
+                _keep(named, plain_name(f"{name[:64]}{inner[:64]}"), deeper)
         else:
-            named.setdefault(plain_name(name), value)
+            _keep(named, plain_name(name), value)
     return named
 
 
-def _text(value: object) -> str:
-    text = text_of(value).strip()
-    return "" if text in ("-", "null", "None", "N/A") else text
+def _keep(named: dict[str, str], name: str, value: object) -> None:
+    if name in _KNOWN and name not in named and not isinstance(value, dict):
+        text = text_of(value).strip()
+        if text not in _NOTHING:
+            named[name] = text
 
 
-def _texts(value: object) -> list[str]:
-    return [text_of(item) for item in value] if isinstance(value, list) else [text_of(value)]
+def _techniques(record: Mapping[str, object]) -> Iterator[str]:
+    for name, value in islice(record.items(), _MAX_NAMES):
+        if plain_name(name) in _TECHNIQUES:
+            yield from (text_of(item) for item in (value if isinstance(value, list) else [value]))
 
 
-def _first(named: Mapping[str, object], names: tuple[str, ...]) -> str:
-    return next(
-        (text for name in names if number_of(value := named.get(name)) is None and (text := _text(value))), ""
-    ) or next((text for name in names if (text := _text(named.get(name)))), "")
+def _first(named: Mapping[str, str], names: tuple[str, ...]) -> str:
+    """Return the first text that says more than a number, else the first number."""
+    number = ""
+    for name in names:
+        text = named.get(name, "")
+        if text and not text.isdigit():
+            return text
+        number = number or text
+    return number

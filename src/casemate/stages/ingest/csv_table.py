@@ -1,6 +1,7 @@
 """Tables: comma, semicolon, tab or bar separated values with a header line (RFC 4180 and its dialects)."""
 
 import csv
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -111,7 +112,7 @@ class CsvTable:
 
     def _read(self, text: str, start: int, end: int) -> Sequence[Placed]:
         try:
-            row = next(csv.reader(text.split("\n"), delimiter=self.delimiter, skipinitialspace=True), [])
+            row = next(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, skipinitialspace=True), [])
         except csv.Error:
             return ()
         if not self.names:

@@ -138,7 +138,7 @@ def find_records(chunk: bytes, byte: int) -> dict[int, Place]:
 
 
 def render(text: str, *, wanted: bool = True) -> tuple[str, Record | None]:
-    """Turn one event, as the decoder's JSON, into a line `Name: value | ...` and its record; the text as it is if odd."""
+    """Turn one event, as the decoder's JSON, into a line `Name: value | ...` and its record; odd text stays text."""
     try:
         event = orjson.loads(text)
     except ValueError:

@@ -44,7 +44,7 @@ def decode_chunk(header: bytes, chunk: bytes) -> tuple[list[tuple[int, str]], st
                 if size > OUTPUT_CHARS:
                     return records, "more text than a chunk can hold"
                 records.append((record["event_record_id"], record["data"]))
-        except BaseException as error:  # noqa: BLE001 - a panic of the decoder is no Exception; this process only reports it
+        except BaseException as error:  # noqa: BLE001 - a panic of the decoder is no Exception; it is reported here
             return records, f"{type(error).__name__}: {error}"[:300]
     return records, str(warned[0].message)[:300] if warned else ""
 

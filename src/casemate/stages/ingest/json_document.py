@@ -95,11 +95,11 @@ def find_records(text: str) -> Iterator[Found]:
         offset = _space(text, offset)
 
 
-def _value(text: str, offset: int, depth: int) -> Generator[Found, None, int]:
+def _value(text: str, offset: int, depth: int, inside: str = "") -> Generator[Found, None, int]:
     first = text[offset : offset + 1]
     if first == "[" and depth <= _MAX_WRAPPING:
         return (yield from _array(text, offset, depth))
-    if first == "{" and depth <= _MAX_WRAPPING and (key := _leads(text, offset, depth)):
+    if first == "{" and depth <= _MAX_WRAPPING and (key := _leads(text, offset, depth, inside)):
         return (yield from _container(text, offset, depth, key))
     record, end = _decode(text, offset)
     yield Found(offset, end, record)
@@ -126,18 +126,19 @@ def _container(text: str, offset: int, depth: int, key: str) -> Generator[Found,
             raise NotJson(offset)
         offset = colon.end()
         if name == key:
-            offset = yield from _value(text, offset, depth + 1)
+            offset = yield from _value(text, offset, depth + 1, name)
         else:
             _, offset = _decode(text, offset)
         offset = _space(text, offset)
     return offset + 1
 
 
-def _leads(text: str, offset: int, depth: int) -> str:
+def _leads(text: str, offset: int, depth: int, inside: str) -> str:
     """Return the key under which the object at `offset` keeps its records, empty when it is a record itself.
 
-    Inside another container only the first key counts, and only one that no record has.
+    Inside an array only the first key counts, and only one that no record has; `hits` stands inside `hits`.
     """
+    names = RECORD_KEYS if depth == 0 else _ONLY_CONTAINERS
     position = _space(text, offset + 1)
     while text[position : position + 1] == '"':
         try:
@@ -146,9 +147,9 @@ def _leads(text: str, offset: int, depth: int) -> str:
             if colon is None or not isinstance(name, str):
                 return ""
             position = colon.end()
-            if _holds_records(text, position, name, depth):
+            if name in names and _holds_records(text, position, name):
                 return name
-            if depth > 0:
+            if depth > 0 and inside != "hits":
                 return ""
             _, position = _decode(text, position)
         except NotJson:
@@ -157,10 +158,8 @@ def _leads(text: str, offset: int, depth: int) -> str:
     return ""
 
 
-def _holds_records(text: str, position: int, name: str, depth: int) -> bool:
+def _holds_records(text: str, position: int, name: str) -> bool:
     opening = text[position : position + 1]
-    if name not in (RECORD_KEYS if depth == 0 else _ONLY_CONTAINERS):
-        return False
     if opening == "{":
         return name == "hits"
     inside = _space(text, position + 1)

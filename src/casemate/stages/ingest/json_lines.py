@@ -27,6 +27,8 @@ def read_json_lines(intake: Intake) -> Iterator[Item]:
     now = datetime.now(UTC)
 
     def parse(line: str, start: int, number: int) -> Event | Issue | None:
+        if len(line) > intake.limits.record_bytes:
+            return None
         text = line.strip().rstrip(",")
         if not text.startswith("{"):
             record = parse_any(line, now)

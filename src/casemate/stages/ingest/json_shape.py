@@ -30,7 +30,7 @@ RECORD_KEYS = (
 _HEAD_DEPTH = 64
 _LINES = 20
 _START = re.compile(r"\s*[\[{]")
-_CONTAINER = re.compile(r'\s*\{\s*"(?:' + "|".join(RECORD_KEYS) + r')"\s*:\s*(?:\[|\{)')
+_CONTAINER = re.compile(r'\A\s*\{\s*"(?:' + "|".join(RECORD_KEYS) + r')"\s*:\s*\[\s*\{|"(?:Records|hits)"\s*:\s*[\[{]')
 _DECODER = json.JSONDecoder(strict=False)
 _OBJECT = re.compile(r"\{")
 _TRIES = 40
@@ -65,7 +65,7 @@ def _shape(text: str, whole: bool) -> Shape:  # noqa: FBT001 - a key of the cach
     lines = [line for line in lines if line][:_LINES]
     records = [record for line in lines if isinstance(record := _decode(line), dict)]
     single = len(lines) == 1
-    if records and 2 * len(records) >= len(lines) and not (single and _CONTAINER.match(text)):
+    if records and 2 * len(records) >= len(lines) and not (single and _is_container(records[0])):
         return Shape("lines", next((name for record in records if (name := family_of(record))), ""))
     if not _START.match(text):
         return Shape("", "")
@@ -75,9 +75,19 @@ def _shape(text: str, whole: bool) -> Shape:  # noqa: FBT001 - a key of the cach
         return Shape("", "")
     if not whole and not _looks_like_json(text):
         return Shape("", "")
-    if not whole and "\n" not in text.strip() and not _CONTAINER.match(text) and text.lstrip().startswith("{"):
+    if not whole and "\n" not in text.strip() and not _CONTAINER.search(text) and text.lstrip().startswith("{"):
         return Shape("lines", _inner_family(text))  # a first record longer than the head
     return Shape("document", _inner_family(text))
+
+
+def _is_container(record: dict[str, object]) -> bool:
+    """Tell whether the one object of a text is an export around records, not a record."""
+    if family_of(record):
+        return False
+    if isinstance(record.get("hits"), dict):
+        return True
+    lists = (value for key in RECORD_KEYS if isinstance(value := record.get(key), list))
+    return any(isinstance(item, dict) for found in lists for item in found[:1])
 
 
 def _decode(line: str) -> object:

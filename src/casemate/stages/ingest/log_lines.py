@@ -1,4 +1,4 @@
-"""The logs that people read, a line or a few lines per event: who recognises them, and how they are read in a stream."""
+"""The logs that people read, a line or a few lines per event: how they are recognised and read in a stream."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -76,7 +76,8 @@ def read_log(intake: Intake, parser: LineParser) -> Iterator[Item]:
     ready: list[Placed] = []
 
     def take(line: str, start: int, _number: int) -> Event | None:
-        ready.extend(parser.take(start, line))
+        if len(line) <= intake.limits.record_bytes:
+            ready.extend(parser.take(start, line))
         return None
 
     for item in read_lines(intake, take):

@@ -47,7 +47,7 @@ class Placed(NamedTuple):
 
 
 ParseLine = Callable[[str, datetime], Record | None]
-"""Read one line (without its line end); the time is *now*, for formats that leave out the year. None: not of the format."""
+"""Read one line, without its end; None when it is not of the format. The time is *now*, for formats without a year."""
 
 
 class LineParser(Protocol):

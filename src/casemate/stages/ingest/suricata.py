@@ -80,7 +80,7 @@ def parse_record(record: dict[str, object]) -> Record:
     return Record(
         kind="suricata",
         time=time_of(record.get("timestamp")),
-        rule=summary_of(rule),
+        rule=summary_of(rule) or kind,
         message=summary_of(f"{category}: {told}") if category else told,
         severity=severity,
         is_alert=is_alert,

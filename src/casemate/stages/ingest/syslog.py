@@ -19,13 +19,15 @@ _BSD = re.compile(
     re.DOTALL,
 )
 _NEW = re.compile(
-    r"<(?P<pri>\d{1,3})>(?P<version>[1-9]\d?) (?P<time>\S{1,64}) (?P<host>\S{1,255}) (?P<app>\S{1,48}) (?P<pid>\S{1,128})"
+    r"<(?P<pri>\d{1,3})>(?P<version>[1-9]\d?) (?P<time>\S{1,64}) (?P<host>\S{1,255}) (?P<app>\S{1,48})"
+    r" (?P<pid>\S{1,128})"
     r" (?P<id>\S{1,32}) (?P<rest>[-\[].*)",
     re.DOTALL,
 )
 _FRAME = re.compile(r"(\d{1,7}) (?=<\d{1,3}>)")
-_PARAM = re.compile(r' ([^ =\]"]{1,32})="((?:[^"\\\]]|\\.)*+)"')
+_PARAM = re.compile(r' ([^ =\]"]{1,32})="((?:[^"\\]|\\.)*+)"')
 _ELEMENT = re.compile(r"\[([^ =\]\"]{1,64})")
+_CLIENT = re.compile(r"\bconnection from (\d{1,3}(?:\.\d{1,3}){3})\b", re.IGNORECASE)
 _PACKET = re.compile(r"\b(SRC|DST|SPT|DPT|PROTO)=(\S+)")
 _PACKET_FIELDS = {
     "SRC": "src_endpoint.ip",
@@ -163,6 +165,8 @@ def _made(
         found = _PACKET.findall(text)
         fields.extend((_PACKET_FIELDS[name], value) for name, value in found if name in _PACKET_FIELDS)
         return Record("syslog", time, "packet logged by the firewall", summary_of(text), severity, fields=tuple(fields))
+    if (client := _CLIENT.search(text[:200])) is not None:
+        fields.append(("src_endpoint.ip", client[1]))
     rule = " ".join(part for part in (app, identity) if part)
     techniques = techniques_in(value for name, value in pairs if "technique" in name.lower())
     return Record("syslog", time, rule, summary_of(text), severity, techniques=techniques, fields=tuple(fields))

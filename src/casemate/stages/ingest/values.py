@@ -15,7 +15,7 @@ _TECHNIQUE = re.compile(r"(?<![A-Za-z0-9])[Tt](\d{4})(?:[._/](\d{3}))?(?!\d)")
 
 
 def value_at(record: object, path: str) -> object:
-    """Return what stands under a dotted path, whether the dots are nesting or part of a key (`{"a.b": 1}`), else None."""
+    """Return what stands under a dotted path, the dots nesting or in a key (`{"a.b": 1}`); None when nothing does."""
     if not isinstance(record, dict):
         return None
     if path in record:
@@ -106,3 +106,8 @@ def summary_of(text: str) -> str:
 def describe(fields: Iterable[tuple[str, str]]) -> str:
     """Write fields as `name=value` pairs for records that carry no message of their own."""
     return summary_of(" ".join(f"{name}={value[:200]}" for name, value in fields))
+
+
+def is_address(text: str) -> bool:
+    """Tell an IP address from a host's name, by its shape."""
+    return ":" in text or (text.count(".") == 3 and text.replace(".", "").isdigit())

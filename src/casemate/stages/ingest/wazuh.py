@@ -69,6 +69,7 @@ def severity_of(level: int | None) -> int:
 def parse_record(record: dict[str, object]) -> Record:
     """Read one alert."""
     fields = tuple(pair for pair in fields_from(record, FIELDS) if _is_meant(pair))
+    fields = tuple(inner for pair in fields for inner in _split_port(pair))
     log = text_at(record, "full_log", "data.win.system.message", "syscheck.path")
     identity = text_at(record, "rule.id", "rule.sidid")
     title = text_at(record, "rule.description", "rule.comment")
@@ -92,3 +93,12 @@ def _is_meant(pair: tuple[str, str]) -> bool:
     if name == "http_response.code":
         return len(value) == 3 and value.isdigit()
     return True
+
+
+def _split_port(pair: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    # The Snort decoder leaves the port at the address.
+    name, value = pair
+    address, colon, port = value.rpartition(":")
+    if name.endswith("endpoint.ip") and colon and port.isdigit() and address.count(".") == 3:
+        return ((name, address), (f"{name.removesuffix('.ip')}.port", port))
+    return (pair,)

@@ -9,16 +9,18 @@ from datetime import datetime
 
 from casemate.stages.ingest.record import Record
 from casemate.stages.ingest.times import clf_time, ctime_time, time_of
-from casemate.stages.ingest.values import VALUE_CHARS, summary_of
+from casemate.stages.ingest.values import VALUE_CHARS, is_address, summary_of
 
 _ACCESS = re.compile(
-    r"(?:(?P<vhost>[^\s\[\]\"]{1,255}) )?(?P<client>[^\s\[\]\"]{1,255}) (?P<ident>[^\s\"\[]{1,255}) (?P<user>[^\[\"]{1,256}?) \[(?P<time>[^\]]{1,40})\] "
+    r"(?:(?P<vhost>[^\s\[\]\"]{1,255}) )?(?P<client>[^\s\[\]\"]{1,255}) (?P<ident>[^\s\"\[]{1,255})"
+    r" (?P<user>[^\[\"]{1,256}?) \[(?P<time>[^\]]{1,40})\] "
     r'"(?P<request>(?:[^"\\]|\\.)*+)" (?P<status>\d{3}|-)(?: (?P<size>\d+|-))?'
     r'(?: "(?P<referer>(?:[^"\\]|\\.)*+)"(?: "(?P<agent>(?:[^"\\]|\\.)*+)")?)?'
 )
 _REQUEST = re.compile(r"([A-Za-z_-]{1,32}) (\S.*?)(?: (HTTP/\d(?:\.\d)?))?")
 _APACHE = re.compile(
-    r"\[(?P<time>[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:.]{8,15} \d{4})\] \[(?:(?P<module>[\w-]{0,32}):)?(?P<level>[a-z]{1,16}\d?)\] (?P<text>.*)",
+    r"\[(?P<time>[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:.]{8,15} \d{4})\]"
+    r" \[(?:(?P<module>[\w-]{0,32}):)?(?P<level>[a-z]{1,16}\d?)\] (?P<text>.*)",
     re.DOTALL,
 )
 _NGINX = re.compile(
@@ -53,7 +55,7 @@ def parse_line(line: str, _now: datetime | None = None) -> Record | None:
     host = (match["vhost"] or "").rpartition(":")
     user = match["user"].strip()
     pairs = (
-        (("src_endpoint.ip" if _is_address(client) else "src_endpoint.hostname"), client),
+        (("src_endpoint.ip" if is_address(client) else "src_endpoint.hostname"), client),
         ("dst_endpoint.hostname", host[0] if host[1] and host[2].isdigit() else match["vhost"] or ""),
         ("user.name", "" if user == "-" else user),
         ("http_request.method", said[1] if said else ""),
@@ -69,10 +71,6 @@ def parse_line(line: str, _now: datetime | None = None) -> Record | None:
         severity=1,
         fields=tuple(pair for pair in pairs if pair[1]),
     )
-
-
-def _is_address(text: str) -> bool:
-    return ":" in text or (text.count(".") == 3 and text.replace(".", "").isdigit())
 
 
 def parse_error(line: str, _now: datetime | None = None) -> Record | None:

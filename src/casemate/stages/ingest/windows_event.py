@@ -1,4 +1,4 @@
-"""Windows events as JSON: the `Event.System` form, Winlogbeat's `winlog`, and flat records with `EventID` and `Channel`.
+"""Windows events as JSON: `Event.System`, Winlogbeat's `winlog`, and flat with `EventID` and `Channel`.
 
 Source of the names: Microsoft's event schema and its documentation of each event's data; Sysmon's manual.
 """
@@ -29,14 +29,31 @@ FIELDS: Wanted = (
     ("user.name", ("TargetUserName", "TargetUser", "MemberName", "SamAccountName")),
     ("process.name", ("NewProcessName", "Image", "SourceImage", "ProcessName", "Application", "HostApplication")),
     ("process.pid", ("NewProcessId", "ProcessId", "SourceProcessId", "ProcessID")),
-    ("process.cmd_line", ("CommandLine", "ProcessCommandLine", "ScriptBlockText", "ImagePath", "ServiceFileName", "Payload")),
+    (
+        "process.cmd_line",
+        ("CommandLine", "ProcessCommandLine", "ScriptBlockText", "ImagePath", "ServiceFileName", "Payload"),
+    ),
     ("parent_process.cmd_line", ("ParentCommandLine",)),
-    ("file.path", ("TargetFilename", "ImageLoaded", "TargetObject", "TargetImage", "PipeName", "RelativeTargetName",
-                   "ShareName", "ObjectName", "TaskName", "Path", "KeyFilePath")),
+    (
+        "file.path",
+        (
+            "TargetFilename",
+            "ImageLoaded",
+            "TargetObject",
+            "TargetImage",
+            "PipeName",
+            "RelativeTargetName",
+            "ShareName",
+            "ObjectName",
+            "TaskName",
+            "Path",
+            "KeyFilePath",
+        ),
+    ),
     ("file.hash", ("Hashes", "Hash", "FileHash")),
     ("query.hostname", ("QueryName",)),
     ("status", ("Status", "QueryStatus", "FailureCode", "ErrorCode")),
-)  # fmt: skip
+)
 _LEVELS = {1: 4, 2: 3, 3: 2, 0: 1, 4: 1, 5: 1}
 _WORDS = {"critical": 4, "error": 3, "warning": 2, "information": 1, "info": 1, "verbose": 1, "log always": 1}
 _DETECTED = 4
