@@ -84,6 +84,7 @@ def _environment() -> "Environment":
     )
     environment.filters["minute"] = _minute
     environment.filters["second"] = _second
+    environment.filters["clock"] = _clock
     return environment
 
 
@@ -122,6 +123,10 @@ def _minute(time: datetime) -> str:
 
 def _second(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S}"
+
+
+def _clock(time: datetime) -> str:
+    return f"{time:%H:%M:%S}"
 
 
 def _period(case: Case) -> str:

@@ -210,7 +210,7 @@ def _observables(case: Case) -> Iterator[str]:
 
 def _left(left: int, what: str) -> Iterator[str]:
     if left > 0:
-        yield f"and {left} more {what}, in the JSON and CSV exports"
+        yield f"and {left} more {what}, in the JSON export"
         yield ""
 
 

@@ -31,6 +31,7 @@ from casemate.stages.export.view import (
 WIDTH = 96
 TIMELINE_ROWS = 15
 OBSERVABLES_PER_TYPE = 8
+DETAIL_LINES = 8
 
 # SGR parameters (ECMA-48, 8.3.117); the only escapes ever written, and never from evidence.
 _STYLES = {"head": "1", "alarm": "1;31", "warn": "33", "dim": "2", "good": "32"}
@@ -170,13 +171,20 @@ def _findings(page: _Page, case: Case, notes: dict[Span, Note]) -> None:
         title = f"{public_id(finding)} {name_of(finding)}".strip()
         page.wrapped(f"{finding.id:<4}{finding.kind}: {title}{mark}", "  ", "      ")
         page.wrapped(_qualities(finding), "      ", "      ", "dim")
-        if finding.detail:
-            page.wrapped(finding.detail[: 4 * page.width], "      ", "      ")
+        _detail(page, finding.detail)
         if finding.candidates:
             page.wrapped(f"ambiguous, may be: {', '.join(finding.candidates)}", "      ", "      ", "warn")
         if finding.citations:
             places = (f"[{notes[c.span].number}] {_at(notes[c.span])}" for c in finding.citations)
             page.wrapped("  ".join(places), "      ", "      ", "dim")
+
+
+def _detail(page: _Page, detail: str) -> None:
+    lines = [line for line in detail[: 8 * page.width].split("\n") if line.strip()]
+    for line in lines[:DETAIL_LINES]:
+        page.wrapped(line.strip(), "      ", "        ")
+    if len(lines) > DETAIL_LINES or len(detail) > 8 * page.width:
+        page.line("      …", "dim")
 
 
 def _qualities(finding: Finding) -> str:
@@ -230,7 +238,7 @@ def _observables(page: _Page, case: Case) -> None:
 
 def _left(page: _Page, left: int, what: str) -> None:
     if left > 0:
-        page.line(f"    and {left} more {what} (in --format json, csv or html)", "dim")
+        page.line(f"    and {left} more {what} (in --format json)", "dim")
 
 
 def _related(page: _Page, case: Case) -> None:
