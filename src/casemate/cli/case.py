@@ -72,7 +72,7 @@ def _show(arguments: argparse.Namespace) -> int:
         case = store.case(arguments.id)
         if case is None:
             raise _missing(arguments.id)
-        write_result(render_text(case, store.texts(), colour=sys.stdout.isatty()).encode(), None)
+        write_result(render_text(case, store.texts_of(case.id), colour=sys.stdout.isatty()).encode(), None)
     return 0
 
 
@@ -140,7 +140,7 @@ def _export(arguments: argparse.Namespace) -> int:
         case = store.case(arguments.id)
         if case is None:
             raise _missing(arguments.id)
-        data = render(case, arguments.format, store.texts())
+        data = render(case, arguments.format, store.texts_of(case.id))
         write_result(data, arguments.output)
         body = (("format", arguments.format), ("sha256", digest_bytes(data)), ("reviewed", str(case.reviewed).lower()))
         store.record(NewAuditEvent(actor(), "case.exported", case.id, body))

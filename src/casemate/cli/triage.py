@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
             order = Order(marking, actor(), arguments.seed)
             outcome = triage(find_sources(arguments.paths, policy.limits), order, tools, store, progress)
         case = outcome.case
-        texts = store.texts()
+        texts = store.texts_of(case.id)
         if arguments.format == "text" and arguments.output is None:
             write_result(render_text(case, texts, colour=sys.stdout.isatty()).encode(), None)
         else:

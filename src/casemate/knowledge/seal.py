@@ -14,7 +14,7 @@ from casemate.core.digest import Digest
 from casemate.core.errors import NotTrusted
 from casemate.knowledge.openers import digest_file
 
-WAY_OUT = "build it again with `casemate knowledge import --default`, then import your own files once more"
+WAY_OUT = "build it again with `casemate knowledge build`, then import your own files once more"
 
 
 def seal_path(path: Path) -> Path:

@@ -87,7 +87,8 @@ def triage(
     case = replace(case, run=replace(case.run, seconds=round(time.monotonic() - started, 3)))
     body = (("evidence", str(len(case.evidence))), ("model", str(case.run.model or "none")))
     event = NewAuditEvent(order.actor, "case.proposed", case_id, body)
-    store.save_case(case, event, _features_of(case.observables, case.findings, readings), run_key)
+    features = _features_of(case.observables, case.findings, readings)
+    store.save_case(case, event, features, run_key, edition_of(tools))
     return Outcome(case, repeated=False, unread=len(unread))
 
 
