@@ -107,13 +107,13 @@ class CommaSeparated:
 
     def write(self, sightings: list[Sighting], source: str, chunk: Chunk) -> None:
         """Write the sightings of one chunk."""
-        from casemate.stages.export.csv import safe_cell
+        from casemate.stages.export.csv import cell
         from casemate.stages.extract.rows import lines_of
 
         line_of = lines_of(chunk)
         for one in sightings:
             cells = (one.type, one.value, one.raw, one.hash, source)
-            row = (*map(safe_cell, cells), one.start, one.end, line_of(one.start), " > ".join(one.layers))
+            row = (*map(cell, cells), one.start, one.end, line_of(one.start), " > ".join(one.layers))
             self._rows.writerow(row)
         self._pass_on()
 
@@ -144,7 +144,7 @@ class Stix:
 
     def close(self) -> None:
         """Write the bundle."""
-        from casemate.stages.export.stix import render_observables
+        from casemate.stages.export.stix_observables import render_observables
 
         items = self._inventory.items()
         found = tuple(

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from urllib.parse import quote
 from uuid import UUID, uuid5
 
@@ -180,3 +181,14 @@ _MAKERS = {
     "mutex": _mutex,
     "windows-sid": _sid,
 }
+
+
+def render_observables(observables: Iterable[Observable]) -> bytes:
+    """Write one bundle of the objects that stand for these observables, each once; the same observables, same bytes.
+
+    What STIX has no cyber-observable for (a CVE id, a user agent) is not in it.
+    """
+    found = {made["id"]: made for seen in observables for made in objects_of(seen)}
+    name = canonical_json(sorted(str(key) for key in found)).decode("utf-8")
+    bundle = {"type": "bundle", "id": f"bundle--{uuid5(_NAMESPACE, name)}", "objects": list(found.values())}
+    return canonical_json(bundle) + b"\n"
