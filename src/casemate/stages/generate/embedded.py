@@ -1,5 +1,6 @@
 """The embedded model: llama.cpp in a process of its own, asked in turns that casemate writes itself."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ class EngineOptions:
     slots: int = 1
 
 
+def usable_cpus() -> int:
+    """Count the CPUs this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Embedded:
     """A model file, loaded by llama.cpp in its own process; the caller has verified the file."""
 
@@ -53,7 +59,7 @@ class Embedded:
                 "path": str(path.resolve()),
                 "context": min(wanted, header.context_length or wanted),
                 "slots": options.slots,
-                "threads": options.threads or len(os.sched_getaffinity(0)),
+                "threads": options.threads or usable_cpus(),
             },
             limits.engine_start_seconds,
             command,
@@ -66,7 +72,10 @@ class Embedded:
             raise EngineFailed(
                 f"the engine refused the request: {reason_of(frame)}", way_out="give less evidence or a simpler schema"
             )
-        return _completion(frame)
+        completion = _completion(frame)
+        if request.schema is not None and completion.finish == "stop":
+            _check_constrained(completion.text)
+        return completion
 
     def close(self) -> None:
         """End the engine's process."""
@@ -93,6 +102,14 @@ class Embedded:
             "seed": request.seed,
             "seconds": request.seconds,
         }
+
+
+def _check_constrained(text: str) -> None:
+    """Raise `EngineFailed` unless an answer that had a schema is JSON, so that no fault of the engine hides."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise EngineFailed("the engine did not keep to the schema", way_out="simplify the schema") from error
 
 
 def _completion(frame: dict[str, Any]) -> Completion:

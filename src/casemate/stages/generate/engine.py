@@ -106,7 +106,7 @@ class _Running:
 
     def __init__(self, command: Sequence[str]) -> None:
         environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
+        self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 (lives as long as the process)
         try:
             self.process = subprocess.Popen(  # noqa: S603 (our own interpreter and our own script)
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment

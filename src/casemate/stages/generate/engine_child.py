@@ -196,10 +196,23 @@ class Slot:
         }
         if request.get("schema") is not None:
             body["json_schema"] = request["schema"]
+        mark = os.fstat(2).st_size
         answer = self._ask(body, deadline)
+        if (complaint := _grammar_complaint(mark)) and "schema" in request:
+            # llama.cpp answers without any constraint when it cannot use the schema, and says so in its log only.
+            answer = {"error": {"message": f"the schema cannot be used: {complaint}"}}
         if "error" in answer or answer.get("finish") == "time":
             self._primed = None
         return {**answer, "cached": cached, "seconds": time.monotonic() - began}
+
+
+def _grammar_complaint(mark: int) -> str:
+    """Find what the grammar engine wrote to the log (standard error, a file) since it was `mark` bytes long."""
+    try:
+        log = os.pread(2, 4096, mark).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return log.partition("llg error:")[2].strip().partition("\n")[0]
 
 
 def _cached(answer: dict[str, Any]) -> int:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from casemate.core.digest import Digest
-from casemate.core.errors import NotTrusted, WrongUsage
+from casemate.core.errors import EngineFailed, NotTrusted, WrongUsage
 from casemate.policy import Policy
 from casemate.stages.generate.chat_templates import Turns, choose_turns
 from casemate.stages.generate.gguf import ModelFile, read_model_file
@@ -33,7 +33,7 @@ _MANIFEST_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A model in the store: its manifest. `size` is in bytes, `added` an ISO 8601 time in UTC, `turns` a turn format."""
+    """A model in the store, as its manifest says: `size` in bytes, `added` in ISO 8601 UTC, `turns` a turn format."""
 
     name: str
     digest: Digest
@@ -120,7 +120,10 @@ def _receive(spec: str, scratch: Path, policy: Policy, progress: Progress) -> tu
     if given.stat().st_size > policy.limits.model_file_bytes:
         raise NotTrusted(f"{spec}: larger than allowed", way_out="raise limits.model_file_bytes in the policy")
     progress(f"copying {given.name}", 0, given.stat().st_size)
-    shutil.copyfile(given, target)  # a hard link would change when the given file does
+    try:
+        shutil.copyfile(given, target)  # a hard link would change when the given file does
+    except OSError as error:
+        raise EngineFailed(f"{spec}: {error.strerror}", way_out="check the disk space and who may read it") from error
     return target, str(given.resolve())
 
 

@@ -42,14 +42,14 @@ class Served:
         import httpx
 
         began = time.monotonic()
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
         with httpx.Client(trust_env=False, follow_redirects=False, transport=self._transport) as client:
             for attempt in range(self._retries + 1):
                 left = request.seconds - (time.monotonic() - began)
                 try:
                     answer = self._post(client, headers, self._body(request), left)
                     return _completion(answer, time.monotonic() - began)
-                except httpx.TransportError as error:
+                except (httpx.RequestError, httpx.InvalidURL) as error:
                     if attempt == self._retries or isinstance(error, httpx.TimeoutException):
                         reason = str(error) or type(error).__name__
                         raise EngineFailed(f"{self._url}: {reason}", way_out=_WAY_OUT) from error
@@ -76,7 +76,7 @@ class Served:
         address = f"{self._url}/chat/completions"
         with client.stream("POST", address, json=body, headers=headers, timeout=max(seconds, 0.001)) as response:
             data = bytearray()
-            for block in response.iter_bytes():
+            for block in response.iter_raw():
                 data += block
                 if len(data) > _ANSWER_BYTES:
                     raise EngineFailed(f"{self._url}: an answer of more than {_ANSWER_BYTES} bytes", way_out=_WAY_OUT)
