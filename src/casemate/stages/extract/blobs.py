@@ -71,8 +71,8 @@ _PADDING = re.compile(r"(?:=|%3[Dd]){0,2}")
 _SURE: dict[bytes, re.Pattern[str]] = {
     mark: re.compile(pattern, re.IGNORECASE)
     for mark, pattern in {
-        b"-e": r"(?<=[\s\"'`^,])-e(?:c|n?|nc[odeman]{0,12})[:\s]{1,4}[\"']?",
-        b"/e": r"(?<=[\s\"'`^])/e(?:c|n?|nc[odeman]{0,12})[:\s]{1,4}[\"']?",
+        b"-e": r"(?<=[\s\"'`^,])-e(?:c|n?|nc[odecman]{0,12})[:\s]{1,4}[\"']?",
+        b"/e": r"(?<=[\s\"'`^])/e(?:c|n?|nc[odecman]{0,12})[:\s]{1,4}[\"']?",
         b"frombase64": r"frombase64(?:string)?[\s(\[{]{1,6}[\"'`]{1,3}",
         b"base64": r"base64_?decode[\s(]{1,4}b?[\"']{1,3}|base64\s{1,4}-{1,2}d[a-z]{0,6}\s{0,4}<<<\s{0,4}[\"']?",
         b"b64decode": r"b64decode[\s(]{1,4}b?[\"']{1,3}",
@@ -85,8 +85,8 @@ _SURE: dict[bytes, re.Pattern[str]] = {
 }
 """Words before a run that say it is base64: a cheap substring of the lower-case text, and what must stand there."""
 _SURE_RUN = re.compile(r"[A-Za-z0-9+/_-]{8,}+={0,2}")
-_HEX_MARKS = (b"proctitle=", b" a0=", b" a1=", b" a2=", b"cmd=", b" data=")
-_SHORT_HEX = re.compile(r"(?:\bproctitle=|\ba\d{1,2}(?:\[\d{1,3}\])?=|\bcmd=|\bdata=)([0-9A-F]{6,}+)(?![0-9A-Za-z])")
+_HEX_MARKS = (b"proctitle=", b" a0=", b" a1=", b" a2=", b" a3=", b"cmd=", b" data=")
+_SHORT_HEX = re.compile(r" ?(?:proctitle|a\d{1,2}|cmd|data)=([0-9A-F]{6,}+)(?![0-9A-Za-z])", re.IGNORECASE)
 _JWT = re.compile(r"(?<![A-Za-z0-9_.-])(eyJ[A-Za-z0-9_-]{8,}+)\.(eyJ[A-Za-z0-9_-]{4,}+)(?:\.[A-Za-z0-9_-]*+)?")
 _JWT_MARK = "eyJ"
 
@@ -104,17 +104,15 @@ def find_blobs(text: str) -> Iterator[Blob]:
         yield from _jwt_blobs(text)
     yield from _run_blobs(text, data.translate(_RUN_MASK))
     hexed = lower.translate(_HEX_MASK)
+    escapes = _ESCAPE_FINDER.places(hexed)
     for mark, pattern, layer, decode in _ESCAPES:
-        at = hexed.find(mark)
-        while at >= 0:
-            found = pattern.match(text, at)
-            if found is None:
-                at = hexed.find(mark, at + 1)
-                continue
-            out = decode(found.group())
-            if out:
+        after = 0
+        for at in escapes.get(mark, ()):
+            found = pattern.match(text, at) if at >= after else None
+            out = decode(found.group()) if found else b""
+            if found and out:
+                after = found.end()
                 yield Blob(found.start(), found.end(), layer, out, sure=False)
-            at = hexed.find(mark, found.end())
     if b"%hh" in hexed:
         yield from _url_blobs(text)
     yield from _list_blobs(text, data, hexed, places)
@@ -146,11 +144,11 @@ def _sure_blobs(text: str, places: dict[bytes, list[int]]) -> Iterator[Blob]:
             out = decode_base64(found.group())
             if out and (mark[1:] != b"e" or _is_wide(out)):
                 yield Blob(found.start(), found.end(), "base64", out, sure=True)
-    if any(mark in places for mark in _HEX_MARKS):
-        for found in _SHORT_HEX.finditer(text):
-            run = found.group(1)
-            if len(run) % 2 == 0 and not run.isdigit():
-                yield Blob(found.start(1), found.end(1), "hex", bytes.fromhex(run), sure=True)
+    for mark in _HEX_MARKS:
+        for at in places.get(mark, ()):
+            found = _SHORT_HEX.match(text, at)
+            if found and len(found.group(1)) % 2 == 0 and not found.group(1).isdigit():
+                yield Blob(found.start(1), found.end(1), "hex", bytes.fromhex(found.group(1)), sure=True)
 
 
 def _is_wide(data: bytes) -> bool:
@@ -176,7 +174,6 @@ def _run_blobs(text: str, mask: bytes) -> Iterator[Blob]:
             yield from _hex_blob(text, segments)
             at = segments[-1][1]
         elif _may_be_base64(run):
-            yield from _parts_of_run(begin, run)
             segments = _gather(text, begin, end)
             whole = "".join(text[first:last] for first, last in segments)
             out = decode_base64(whole)
@@ -184,6 +181,7 @@ def _run_blobs(text: str, mask: bytes) -> Iterator[Blob]:
                 padding = _PADDING.match(text, segments[-1][1])
                 at = padding.end() if padding else segments[-1][1]
                 yield Blob(begin, at, "base64", out, sure=False)
+            yield from _parts_of_run(begin, run)
         else:
             yield from _parts_of_run(begin, run)
 
@@ -339,6 +337,8 @@ _ESCAPES: tuple[tuple[bytes, re.Pattern[str], str, Callable[[str], bytes]], ...]
     (b"hh-hh-hh-hh-hh-hh-hh-hh-", re.compile(r"[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}\b){11,}+"), "hex", _spaced_hex),
     (b"hh:hh:hh:hh:hh:hh:hh:hh:", re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}\b){11,}+"), "hex", _spaced_hex),
 )
+
+_ESCAPE_FINDER = MarkFinder(tuple(escape[0] for escape in _ESCAPES))
 
 _URL_RUN = re.compile(r"(?:%[0-9A-Fa-f]{2}[^\s\"'<>%]{0,60}+){3,}+")
 _URL_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")

@@ -40,8 +40,8 @@ def find_rules(text: str, start: int) -> Iterator[EmbeddedRule]:
 
     A YARA rule needs a name, balanced braces (strings, comments and regular expressions left out of the count) and a
     condition (YARA documentation, "Writing YARA rules"). A Sigma rule is a run of YAML lines with `title`,
-    `logsource` and `detection` at one indentation (Sigma specification 2.0). Never raises for what the text holds; a rule longer than
-    1,048,576 characters is left alone.
+    `logsource` and `detection` at one indentation (Sigma specification 2.0). Never raises for what the
+    text holds; a rule longer than 1,048,576 characters is left alone.
     """
     found = [*_yara_rules(text), *_sigma_rules(text)]
     for rule in sorted(found, key=lambda rule: rule.start):

@@ -8,7 +8,7 @@ from casemate.core.digest import Digest, digest_bytes
 from casemate.policy.limits import Limits
 from casemate.stages.extract.blobs import Blob, find_blobs
 from casemate.stages.extract.layers import binary_kind, inflate_raw, list_zip, strings_of, undo_xor, unpack
-from casemate.stages.extract.plausible import TELLING, looks_written, read_text
+from casemate.stages.extract.plausible import TELLING, Reading, looks_written, read_text
 from casemate.stages.extract.scripts import unravel
 
 
@@ -16,10 +16,11 @@ from casemate.stages.extract.scripts import unravel
 class Payload:
     """Something readable that was encoded in the evidence.
 
-    `start` and `end` select the whole outermost encoded blob in the normalised text. `layers` is the chain of decodings,
-    outermost first (`("base64", "utf-16le", "gzip")`). `text` is the readable result; for a binary its printable
-    strings, one a line. `digest` and `size` are those of the decoded bytes (of the UTF-8 text where the last layer works
-    on text). `kind` is `script`, `url-list`, `json`, `markup`, `text`, or a binary's (`pe`, `elf`, `shellcode`, ...).
+    `start` and `end` select the whole outermost encoded blob in the normalised text. `layers` is the chain of
+    decodings, outermost first (`("base64", "utf-16le", "gzip")`). `text` is the readable result; for a binary its
+    printable strings, one a line. `digest` and `size` are those of the decoded bytes (of the UTF-8 text where the last
+    layer works on text). `kind` is `script`, `url-list`, `json`, `markup`, `text`, or a
+    binary's (`pe`, `elf`, `shellcode`, ...).
     """
 
     start: int
@@ -61,6 +62,8 @@ _KEY_SET = re.compile(
     r"key['\"]?\]?\s{0,4}[:=]\s{0,4}\(?(?:(0x[0-9a-f]{1,8}|\d{1,3})\b|b?['\"]([^'\"\r\n]{1,64})['\"])", re.IGNORECASE
 )
 _SHORTEST = 4
+_WIDE_ENOUGH = 6
+_LONG_ENOUGH = 40  # random bytes are all printable ASCII once in 10^17
 
 
 def find_payloads(text: str, start: int, limits: Limits, budget: Budget | None = None) -> Iterator[Payload]:
@@ -142,18 +145,11 @@ class _Search:
             yield from self._tell(shown, data, layers, outer, kind)
             return
         reading = read_text(data)
-        if reading is not None and self._believes(reading.text, data, layers, sure=sure):
+        if reading is not None and _believes(reading, layers, sure=sure):
             named = (*layers, reading.encoding) if reading.encoding else layers
             yield from self._readable(reading.text, data, named, outer)
-        elif len(layers) < self.limits.payload_depth:
+        elif reading is None and len(layers) < self.limits.payload_depth:
             yield from self._keyed(data, layers, outer, around)
-
-    def _believes(self, text: str, data: bytes, layers: tuple[str, ...], *, sure: bool) -> bool:
-        if sure or len(data) != len(text):
-            return len(text) >= _SHORTEST and (sure or looks_written(text) or _is_encoded(text))
-        if layers[-1] in {"char-codes", "octal-escapes", "url"}:
-            return looks_written(text) and any(char.isalpha() for char in text)
-        return looks_written(text) or _is_encoded(text)
 
     def _readable(self, text: str, data: bytes, layers: tuple[str, ...], outer: tuple[int, int]) -> Iterator[Payload]:
         inner = list(self.inside(text, layers, outer))
@@ -184,6 +180,19 @@ class _Search:
         self.seen.append((*outer, digest))
         self.budget.payloads_left -= 1
         yield Payload(outer[0], outer[1], layers, text, digest, len(data), kind)
+
+
+def _believes(reading: Reading, layers: tuple[str, ...], *, sure: bool) -> bool:
+    """Whether decoded text was meant; UTF-16 with its zeros in place, or words around it that say so, are proof."""
+    text = reading.text
+    if len(text) < _SHORTEST:
+        return False
+    if sure or (reading.encoding and len(text) >= _WIDE_ENOUGH):
+        return True
+    if layers[-1] in {"char-codes", "octal-escapes", "url"}:
+        return looks_written(text) and any(char.isalpha() for char in text)
+    by_chance = len(text) < _LONG_ENOUGH or not text.isascii() or len(set(text)) < 5
+    return not by_chance or looks_written(text) or _is_encoded(text)
 
 
 def _overlaps(blob: Blob, covered: list[tuple[int, int]]) -> bool:

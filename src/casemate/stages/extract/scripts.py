@@ -51,6 +51,7 @@ _SIGNS: dict[bytes, re.Pattern[str]] = {
 _JOINED_MARKS = (b"'+'", b'"+"', b"'&'", b'"&"', b"'.'", b'"."', b"'+(", b'"+(', b"')+", b'")+')
 _JOINED = re.compile(r"""['"]\)?[ \t]{0,4}[+&.][ \t]{0,4}\(?['"]""")
 _FINDER = MarkFinder(tuple(_SIGNS))
+_JOINED_FINDER = MarkFinder(_JOINED_MARKS)
 
 
 def unravel(text: str) -> Iterator[Unravelled]:
@@ -76,7 +77,7 @@ def _find_signs(text: str) -> list[int]:
                 if after < 0:
                     break
     packed = data.translate(None, b" \t\r\n")
-    if any(mark in packed for mark in _JOINED_MARKS):
+    if _JOINED_FINDER.places(packed):
         signs += [found.start() for found in _JOINED.finditer(text)]
     return sorted(signs)
 
@@ -179,8 +180,8 @@ _CHAR_LIST = re.compile(
 
 
 def _number(value: str) -> int:
-    value = value.strip().lower()
-    return int(value[2:], 16) if value[1:2] in {"x", "h"} else int(value)
+    value = value.strip().lower().replace("&h", "0x")
+    return int(value, 16 if "x" in value else 10)
 
 
 def _undo_chars(text: str) -> str:

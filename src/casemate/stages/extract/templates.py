@@ -30,7 +30,8 @@ _TIME = re.compile(
 )
 _QUOTED = re.compile(r'"[^"]*"|(?<![A-Za-z])\'[^\']*\'(?![A-Za-z])')
 _USER = re.compile(
-    r"(?i)\b((?:invalid |illegal |unknown |for )?user(?:name)?|account|acct|password for(?! invalid| illegal| user)|failures? for|login)"
+    r"(?i)\b((?:invalid |illegal |unknown |for )?user(?:name)?|account|acct|login"
+    r"|password for(?! invalid| illegal| user)|failures? for)"
     r"(=|: ?| )(?!name|=|is |was |unknown[;,]|not |has |from |by |session)([\w.@\\$-]+)"
 )
 
@@ -54,8 +55,8 @@ _VALUES = re.compile(
     r"|cmd|key|ses|pid|ppid|id|port|device|hostname|terminal|session|owner|group|target|acct|domain|url|uri)=)[^,;)\]]+"
 )
 _DATE_WORDS = frozenset(
-    ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Jan", "Feb", "Mar", "Apr", "May")
-    + ("Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep"}
+    | {"Oct", "Nov", "Dec"}
 )
 _SHORT_WORDS = frozenset(
     {"ssh2", "ipv4", "ipv6", "sha1", "sha256", "md5", "utf8", "utf-8", "http2", "x86_64", "v4", "v6"}
