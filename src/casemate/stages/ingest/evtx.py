@@ -76,7 +76,10 @@ class Decoder:
         if self._deaths >= _MAX_DEATHS:
             return Answer((), "the decoder has died too often in this file")
         if self._process is None:
-            self._process = _IDLE.pop() if _IDLE else _start()
+            try:
+                self._process = _IDLE.pop() if _IDLE else _start()
+            except OSError as error:
+                return Answer((), f"the decoder could not be started: {error.strerror}")
         line = _ask(self._process, chunk)
         if not line.endswith(b"\n"):
             self._deaths += 1

@@ -14,7 +14,7 @@ import warnings
 import zlib
 
 MEMORY_BYTES = 1024 * 1024 * 1024
-CHUNK_SECONDS = 20
+CHUNK_SECONDS = 10
 OUTPUT_CHARS = 32 * 1024 * 1024  # of one chunk of 64 KiB; templates inside templates could make more
 HEADER_BYTES = 4096
 
