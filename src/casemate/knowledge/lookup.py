@@ -16,6 +16,7 @@ from casemate.core.passage import Entry, Passage, Release
 from casemate.knowledge import queries
 from casemate.knowledge.flags import Flags, load_flags
 from casemate.knowledge.folding import fold_name
+from casemate.knowledge.grouping import group_entries
 from casemate.knowledge.kinds import NAMED_KINDS
 from casemate.knowledge.names import NameFinder, NameMatch
 from casemate.knowledge.seal import WAY_OUT, check_seal
@@ -152,6 +153,19 @@ class Knowledge:
                 self._named[folded] = known
         return known
 
+    def candidates(self, name: str) -> tuple[tuple[Entry, ...], ...]:
+        """Return what a name may mean: one group for each actor, malware, ... that bears it, whatever the sources.
+
+        Entries of different sources are taken for the same thing when one links to the other or their canonical names
+        are equal; two entries of one source never are. More than one group: the name is ambiguous, and none is picked.
+        """
+        return group_entries(self.named(name))
+
+    def passage(self, entry: Entry, about: str = "") -> Passage:
+        """Make the passage of an entry that was looked up: its words about `about`, or its first ones."""
+        _, words = match_expression(about)
+        return Passage(entry.id, entry.kind, entry.name, quote_of(entry.text, words), entry.release, 1.0, entry.facts)
+
     def names_in(self, text: str) -> Iterator[NameMatch]:
         """Yield the names of actors, campaigns, malware, tools and techniques in free text, in order, not overlapping.
 
@@ -186,8 +200,9 @@ class Knowledge:
                 quote=quote_of(str(text), terms),
                 release=Digest(str(digest)),
                 score=float(str(score)),
+                facts=tuple((name, value) for name, value in json.loads(str(facts))),
             )
-            for _, id_, kind, names, text, digest, score in rows
+            for _, id_, kind, names, text, digest, facts, score in rows
         )
 
     def flags(self, type_: str, value: str) -> tuple[str, ...]:

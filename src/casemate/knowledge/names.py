@@ -31,6 +31,16 @@ _TELLING = (
     r"loader|downloader|dropper|implant|keylogger|cryptominer|web ?shell|exploit kit|threat (?:actor|group)|apt|"
     r"(?:c2|c&c|post-exploitation|command and control) framework|phishing kit)s?"
 )
+_TELLING_TOKENS = frozenset(
+    f"{word}{plural}"
+    for word in re.findall(
+        r"\w+",
+        "ransomware malware trojan backdoor botnet stealer infostealer rat worm wiper rootkit bootkit spyware loader "
+        "downloader dropper implant keylogger cryptominer shell webshell kit actor group apt framework",
+    )
+    for plural in ("", "s")
+)
+"""One of these stands in every text in which a telling word can stand: without any, no context need be looked at."""
 _LITTLE = r"(?:to|of|for|with|and|or|as|is|was|are|in|on|by|from|that|which|the|a|an) "
 _AFTER = re.compile(rf"[\"'”’)]?[\s\-]{{1,2}}(?:(?!{_LITTLE})[a-z0-9\-]+ )?{_TELLING}(?![^\W_])", re.IGNORECASE)
 _BEFORE = re.compile(
@@ -159,10 +169,13 @@ class NameFinder:
     def _candidates(self, tokens: set[str]) -> dict[str, list[_Name]]:
         """Return, by the anchors as they stand in the text, the names all of whose tokens the text holds."""
         lowered = {token.lower() for token in tokens}
+        telling = not lowered.isdisjoint(_TELLING_TOKENS)
         candidates = {}
         for token in tokens:
             names = self._anchors.get(token.lower())
-            held = names and [name for name in names if lowered.issuperset(name.tokens)]
+            held = names and [
+                name for name in names if lowered.issuperset(name.tokens) and (telling or name.rule != IN_CONTEXT)
+            ]
             if held:
                 candidates[token] = held
         return candidates

@@ -68,12 +68,9 @@ NOTES_BY_ID = """
 SELECT note.facts, release.digest FROM note JOIN release ON release.id = note.release
 WHERE note.id = ? COLLATE NOCASE ORDER BY release.rank DESC
 """
-ENTRIES_BY_NAME = "".join(
-    (
-        _ENTRY_COLUMNS,
-        "JOIN name ON name.entry = entry.key WHERE name.folded = ? GROUP BY entry.key ",
-        "ORDER BY release.rank DESC, entry.state, entry.id = entry.uuid, entry.id",
-    )
+ENTRIES_BY_NAME = (
+    _ENTRY_COLUMNS + " JOIN name ON name.entry = entry.key WHERE name.folded = ? GROUP BY entry.key"
+    " ORDER BY release.rank DESC, entry.state, entry.id = entry.uuid, entry.id"
 )
 
 # names
@@ -89,7 +86,8 @@ LIST_WORDS = "SELECT word FROM word"
 
 # search
 SEARCH = """
-SELECT entry.key, entry.id, entry.kind, entry.names, entry.text, release.digest, -bm25(passage, 8.0, 4.0, 1.0) AS score
+SELECT entry.key, entry.id, entry.kind, entry.names, entry.text, release.digest, entry.facts,
+    -bm25(passage, 8.0, 4.0, 1.0) AS score
 FROM passage JOIN entry ON entry.key = passage.rowid JOIN release ON release.id = entry.release
 WHERE passage MATCH ? AND entry.shown = 1 {kinds}
 ORDER BY score DESC, entry.key LIMIT ?
