@@ -2,14 +2,14 @@
 
 The reports stay where they are; what is written is a folder of texts with `gold.jsonl` for each set. What is gold:
 
-- `eset-misp`: a README beside MISP events of the same campaign. Gold is every attribute of the events, and every hash of
-  the sample lists beside, that stands in the README. The README names more than the events (links to the blog, later
+- `eset-misp`: a README beside MISP events of the same campaign. Gold is every attribute of the events, and every hash
+  of the sample lists beside, that stands in the README. The README names more than the events (links to the blog, later
   campaigns), so precision is a lower bound, the same for every tool.
 - `unit42-timely`: reports in which the authors defanged what is an indicator. Gold is every token between white space
-  that is, as a whole, an indicator once its defanging is undone by plain replacement, the host of a URL with it, and every
-  plain URL (the references). A token that is ambiguous (a plain dotted word) is gold only when it is all of its line.
+  that is, as a whole, an indicator once its defanging is undone by plain replacement, the host of a URL with it, and
+  every plain URL (the references). An ambiguous token (a plain dotted word) is gold only when it is all of its line.
 - `volexity-csv`: indicator lists, a value and its type in each row. Gold is the rows; the description is text like any.
-- `iocsearcher-forms`: valid forms of wallets and registry keys, one a line.
+- `iocsearcher-forms`: valid forms of wallets, one a line.
 """
 
 import csv
@@ -35,7 +35,16 @@ _MISP: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 _CSV_TYPES = {"hostname": "domain-name", "ipaddress": "ipv4-addr", "url": "url", "emailsender": "email-addr",
               "email-sender": "email-addr", "emailwhois": "email-addr"}  # fmt: skip
-_PLAIN = ("[.]", "."), ("(.)", "."), ("[dot]", "."), ("[:]", ":"), ("[@]", "@"), ("[/]", "/"), ("hxxp", "http"), ("hXXp", "http")
+_PLAIN = (
+    ("[.]", "."),
+    ("(.)", "."),
+    ("[dot]", "."),
+    ("[:]", ":"),
+    ("[@]", "@"),
+    ("[/]", "/"),
+    ("hxxp", "http"),
+    ("hXXp", "http"),
+)
 _IPV4 = r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _HOST = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]"
 _TOKEN_URL = re.compile(rf"((?:https?|ftp)://(?:({_IPV4})|({_HOST}))(?::\d+)?(?:[/?#].*)?)\Z")
@@ -43,7 +52,10 @@ _TOKEN_BARE = re.compile(rf"((?:({_IPV4})|({_HOST}))(?::\d+)?)(/.*)?\Z")
 _TOKEN_MAIL = re.compile(rf"[A-Za-z0-9._+-]+@({_HOST})\Z")
 _TOKEN_HASH = re.compile(r"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}|[0-9A-Fa-f]{128}")
 _TOKEN_CVE = re.compile(r"CVE-\d{4}-\d{4,7}")
-_NOT_SUFFIXES = frozenset("zip exe dll txt js vbs ps1 php html htm pdf doc docx xls xlsx lnk iso img msi bat cmd dat bin rar py sh".split())
+_NOT_SUFFIXES_TEXT = """
+zip exe dll txt js vbs ps1 php html htm pdf doc docx xls xlsx lnk iso img msi bat cmd dat bin rar py sh
+"""
+_NOT_SUFFIXES = frozenset(_NOT_SUFFIXES_TEXT.split())
 
 
 def build_gold_sets(data: Path, out: Path) -> dict[str, dict[str, int]]:
@@ -120,7 +132,11 @@ def eset_misp(members: dict[str, str]) -> Set:
             continue
         for other, content in members.items():
             if other.startswith(f"{folder}/samples.") or (other.startswith(f"{folder}/") and "/samples." in other):
-                rows += [("file", line.strip(), _HASHES[len(line.strip())]) for line in content.split() if len(line) in _HASHES]
+                rows += [
+                    ("file", line.strip(), _HASHES[len(line.strip())])
+                    for line in content.split()
+                    if len(line) in _HASHES
+                ]
         shown = _undo(text).replace("\\", "").lower()
         made[_flat(str(folder.name)) + ".adoc"] = (text, [row for row in rows if row[1].lower() in shown])
     return made
@@ -202,7 +218,7 @@ def volexity_csv(members: dict[str, str]) -> Set:
 
 
 def iocsearcher_forms(members: dict[str, str]) -> Set:
-    """Make the set of valid forms of wallets and registry keys."""
+    """Make the set of valid forms of wallets."""
     kinds = {"bitcoin": "cryptocurrency-wallet", "ethereum": "cryptocurrency-wallet", "monero": "cryptocurrency-wallet"}
     made: Set = {}
     for name, text in members.items():

@@ -1,7 +1,7 @@
 """The peers that `casemate bench extract` measures in the same run: adapters, run in a process of their own.
 
-Run as `python -m casemate.bench.peers NAME SECONDS`, it reads file names from standard input, one a line, and writes one
-line of JSON for each: the keys found, the seconds it took, and whether it was given up after SECONDS.
+Run as `python -m casemate.bench.peers NAME SECONDS`, it reads file names from standard input, one a line, and writes
+one line of JSON for each: the keys found, the seconds it took, and whether it was given up after SECONDS.
 """
 
 import importlib

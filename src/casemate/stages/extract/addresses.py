@@ -9,12 +9,14 @@ from casemate.stages.extract.urls import read_path_after
 _V4_BACK = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")  # read backwards
 _PORT = re.compile(r"\[?:\]?([0-9]{1,5})(?![0-9A-Za-z.])|:([0-9]{1,5})(?=\.(?![0-9]))")
 _NETWORK = re.compile(r"\[?/\]?([0-9]{1,3})(?![0-9A-Za-z./-])")
-_VERSION_WORDS = (
-    "v ver version versions build release revision firmware update server before through patch driver package oid os"
-    " openssl kernel prior|to up|to upto earlier|than fixed|in upgrade|to"
-).split()
+_VERSION_TEXT = """
+v ver version versions build release revision firmware update server before through patch driver package oid os openssl
+kernel prior_to up_to upto earlier_than fixed_in upgrade_to
+"""
 _VERSION_BEFORE = re.compile(  # read backwards
-    "[ .:=\"'>]{0,3}(?:" + "|".join(word[::-1].replace("|", " ") for word in _VERSION_WORDS) + r")(?![A-Za-z0-9])",
+    "[ .:=\"'>]{0,3}(?:"
+    + "|".join(word[::-1].replace("_", " ") for word in _VERSION_TEXT.split())
+    + r")(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
 _MAY_END_VERSION = frozenset("vVrRsSdDeEhHoOnNlL.=:\"'>")
@@ -24,10 +26,11 @@ _PRODUCT_BEFORE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*/\Z")
 _VERSION_AFTER = re.compile(r" ?(?:and|or) (?:earlier|later|below|above|prior|older|newer)", re.IGNORECASE)
 _V6_RUN = re.compile(r"[0-9A-Fa-f:.]+(?:\[:\][0-9A-Fa-f:.]*)*")
 _V6_BACK = re.compile(r"(?:[0-9A-Fa-f:.]|\]:\[)*")  # read backwards
-_PRODUCT_WORDS = frozenset(
-    "chrome chromium firefox safari version edge edg opr opera mozilla applewebkit webkit trident curl wget java python"
-    " openssl nginx apache php iis msie headlesschrome crios fxios yabrowser vivaldi electron samsungbrowser".split()
-)
+_PRODUCT_WORDS_TEXT = """
+chrome chromium firefox safari version edge edg opr opera mozilla applewebkit webkit trident curl wget java python
+openssl nginx apache php iis msie headlesschrome crios fxios yabrowser vivaldi electron samsungbrowser
+"""
+_PRODUCT_WORDS = frozenset(_PRODUCT_WORDS_TEXT.split())
 
 
 class _Validity(dict[str, bool]):
@@ -49,9 +52,12 @@ def _is_version(text: str, start: int, end: int) -> bool:
         word = _PRODUCT_BEFORE.search(text, max(start - 24, 0), start) if text[start - 2].isalpha() else None
         if word and word[0][:-1].lower() in _PRODUCT_WORDS:
             return True
-    elif text[start - 2] in _MAY_END_VERSION and before in " =:.\"'>(":
-        if _VERSION_BEFORE.match(text[start - 1 : max(start - 24, 0) : -1]):
-            return True
+    elif (
+        text[start - 2] in _MAY_END_VERSION
+        and before in " =:.\"'>("
+        and _VERSION_BEFORE.match(text[start - 1 : max(start - 24, 0) : -1])
+    ):
+        return True
     return text[end] == " " and text[end + 1] in "aAoO" and _VERSION_AFTER.match(text, end) is not None
 
 

@@ -7,20 +7,22 @@ from casemate.stages.extract.tlds import CLASSIC, CODE_WORDS, DEFANGED_ONLY, FIL
 
 _LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)\Z")
 _CAMEL = re.compile(r"[a-z][A-Z]")
-_PACKAGE_ROOTS = frozenset(
-    "com org net edu gov io java javax jakarta sun android androidx dalvik kotlin kotlinx scala akka groovy system"
-    " microsoft windows python os sys self this std boost go golang node npm react vue".split()
-)
-_CODE_OWNERS = frozenset(
-    "self this os sys io re json java javax process event user host file source destination server client agent rule log"
-    " logs winlog data input output request response req res ctx context config conf cfg settings options opts params"
-    " args app application window document location navigator math object string array module exports package project"
-    " device account group session message msg item node element elem parent child target object obj cls class type"
-    " key value field record row table query result results error err exception test spec index main init base util utils"
-    " common core lib src dist build node_modules jquery bootstrap asp vb ado system microsoft socket spring hibernate"
-    " win64 win32 threat network dns http url tls x509 email cloud container kubernetes registry related observer"
-    " organization service question answers field fields ecs as geo hash pe code_signature dll readme makefile configure config".split()
-)
+_PACKAGE_ROOTS_TEXT = """
+com org net edu gov io java javax jakarta sun android androidx dalvik kotlin kotlinx scala akka groovy system
+microsoft windows python os sys self this std boost go golang node npm react vue
+"""
+_PACKAGE_ROOTS = frozenset(_PACKAGE_ROOTS_TEXT.split())
+_CODE_OWNERS_TEXT = """
+self this os sys io re json java javax process event user host file source destination server client agent rule log
+logs winlog data input output request response req res ctx context config conf cfg settings options opts params args
+app application window document location navigator math object string array module exports package project device
+account group session message msg item node element elem parent child target object obj cls class type key value
+field record row table query result results error err exception test spec index main init base util utils common
+core lib src dist build node_modules jquery bootstrap asp vb ado system microsoft socket spring hibernate win64
+win32 threat network dns http url tls x509 email cloud container kubernetes registry related observer organization
+service question answers field fields ecs as geo hash pe code_signature dll readme makefile configure config
+"""
+_CODE_OWNERS = frozenset(_CODE_OWNERS_TEXT.split())
 
 
 @lru_cache(maxsize=65536)

@@ -4,7 +4,6 @@ import re
 
 from casemate.stages.extract.patterns import ANCHORS, KIND_BITS, Anchor
 
-
 _FIRST = re.compile(rb"\[\^?\]?(?:\\.|[^\]\\])*\]|\\.|.", re.DOTALL)
 
 

@@ -87,7 +87,7 @@ def _read_mailbox(text: str, name: str, start: int, end: int) -> tuple[Found, ..
         return NOTHING
     begin = start - 1 - local.end()
     user = text[begin : start - 1].lstrip(".'=&%^~-")
-    if not user or user.endswith(".") or text[begin - 1] in "/:@" and text[begin - 3 : begin] == "://":
+    if not user or user.endswith(".") or (text[begin - 1] in "/:@" and text[begin - 3 : begin] == "://"):
         return NOTHING
     begin = start - 1 - len(user)
     return (("email-addr", f"{user}@{host}", begin, end, ""),)
@@ -176,7 +176,11 @@ def _confirm_defanged(text: str, start: int, end: int) -> tuple[Found, ...]:
     if not value:
         return NOTHING
     before = text[start - 1]
-    mailbox = _AT_BACK.search(text, max(start - 80, 0), start) if before in "@])}>\\" or text[start - 3 : start].lower() == "at " else None
+    mailbox = (
+        _AT_BACK.search(text, max(start - 80, 0), start)
+        if before in "@])}>\\" or text[start - 3 : start].lower() == "at "
+        else None
+    )
     if mailbox and (" " not in mailbox[2].strip(" ") and (mailbox[2].strip() != "at" or " dot " in raw)):
         user = mailbox[1].lstrip(".'=&%^~-")
         if user:

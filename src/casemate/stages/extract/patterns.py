@@ -3,8 +3,8 @@
 Both engines search the same table over the same bytes, so they find the same. An anchor is a regular expression in the
 syntax that hyperscan and `re` share, and for any place where it starts it can end at one place only; what counts is the
 set of ends. The text is searched as Latin-1 with `?` for every other character, one byte for one character, between two
-line feeds: so offsets in bytes are offsets in text (plus one), and an anchor can ask for a character before and after. Every
-anchor begins with a plain character or a class, without a quantifier, which is what lets `re` skip to it.
+line feeds: so offsets in bytes are offsets in text (plus one), and an anchor can ask for a character before and after.
+Every anchor begins with a plain character or a class, without a quantifier, which is what lets `re` skip to it.
 """
 
 from typing import NamedTuple

@@ -14,10 +14,11 @@ _WINDOWS = re.compile(
 _LONGER = re.compile(rf"(?: {_SEGMENT}{{1,40}}){{0,2}} {_SEGMENT}{{0,40}}\.[A-Za-z0-9]{{1,5}}(?![\w\\])")
 _EXTENSION = re.compile(r"\.[A-Za-z0-9_]{1,6}\Z")
 _UNIX = re.compile(r"(?:~|)(?:/[\w.%@~+:=,#!$-]+)+/?")
-_UNIX_ROOTS = frozenset(
-    "etc usr var tmp home opt bin sbin root dev proc sys mnt media srv lib lib64 lib32 boot run data system private"
-    " users library applications volumes storage sdcard vendor jffs system32 cdrom export nfs work scratch".split()
-)
+_UNIX_ROOTS_TEXT = """
+etc usr var tmp home opt bin sbin root dev proc sys mnt media srv lib lib64 lib32 boot run data system private users
+library applications volumes storage sdcard vendor jffs system32 cdrom export nfs work scratch
+"""
+_UNIX_ROOTS = frozenset(_UNIX_ROOTS_TEXT.split())
 _METHOD_BEFORE = re.compile(
     r"(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|CONNECT|PROPFIND|TRACE|URI:?|uri:?|path:?) ?[\"'`]?\Z"
 )
@@ -31,12 +32,12 @@ _HIVES = {
     "\\REGISTRY\\USER": "HKEY_USERS",
 }
 _KEY_SEGMENT = r"[^\s\\/\"<>|;,`'\u2018\u2019\u201c\u201d]"
+_KEY_WORDS = rf"{_KEY_SEGMENT}+(?: (?!HK)[A-Z0-9({{]{_KEY_SEGMENT}*)*"
 _KEY = re.compile(
     r"(HKEY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG|PERFORMANCE_DATA)|HK(?:LM|CU|CR|U|CC)"
-    r"|\\REGISTRY\\(?:MACHINE|USER)):?"
-    rf"((?:\\{{1,2}}{_KEY_SEGMENT}(?:{_KEY_SEGMENT}| (?=[^\s\\/\"<>|;,`'])){{0,99}}(?=\\))*)"
-    rf"(?:\\{{1,2}}({_KEY_SEGMENT}{{1,120}}(?: [A-Z][\w()]*)*)?)?",
-    re.IGNORECASE,
+    r"|\\REGISTRY\\(?:MACHINE|USER)|(?i:hkey_(?:local_machine|current_user|classes_root|users|current_config))"
+    r"|hk(?:lm|cu|cr|u|cc)|\\(?i:registry)\\(?i:machine|user)):?"
+    rf"((?:\\{{1,2}}{_KEY_WORDS}){{0,40}}\\{{0,2}})"
 )
 _MARKED_MUTEX = re.compile(
     r"(?:mutex|mutant)(?:es|s)?(?: (?:name|object|named|called|value)s?)?[\"'*_]{0,2}"
@@ -46,14 +47,15 @@ _MARKED_MUTEX = re.compile(
 _QUOTED = re.compile(r"[^\"'`\u201d\u2019\n]{3,120}")
 _BARE_MUTEX = re.compile(r"[^\s\"'`,;|()<>]{3,120}")
 _BROWSER = re.compile(
-    r"Mozilla/[0-9]\.[0-9]{1,2}(?: ?\([^()\n]{0,300}(?:\([^()\n]{0,100}\)[^()\n]{0,100}){0,3}\))?(?: [A-Za-z][\w.!+-]*/[\w.+-]*(?: \([^()\n]{1,100}\))?| \[[\w ]+\]| Mobile| Safari| like Gecko)*"
+    r"Mozilla/[0-9]\.[0-9]{1,2}(?: ?\([^()\n]{0,300}(?:\([^()\n]{0,100}\)[^()\n]{0,100}){0,3}\))?"
+    r"(?: [A-Za-z][\w.!+-]*/[\w.+-]*(?: \([^()\n]{1,100}\))?| \[[\w ]+\]| Mobile| Safari| like Gecko)*"
 )
 _AGENT_MARK = re.compile(r"(?: ?strings?| ?header)?[\"']?[)]?\s?[:=]\s?(?P<quote>[\"'`\u201c]?)", re.IGNORECASE)
 _AGENT_VALUE = re.compile(r"[^\s\"'`|<>\u201d][^\"`|<>\u201d\n\r]{2,300}")
 
 
 def read_windows_path(text: str, end: int) -> tuple[Found, ...]:
-    """Confirm a Windows path whose beginning (`C:\\`, `%TEMP%\\`, `\\\\h`) ends at `end`; `\\\\` counts as one inside it."""
+    r"""Confirm a Windows path whose beginning (`C:\`, `%TEMP%\`, `\\h`) ends at `end`; `\\` inside counts as one."""
     if text[end - 1] == "\\" and text[end - 2] == ":":
         start = end - 3
     elif text[end - 1] == "\\":
@@ -121,7 +123,7 @@ def read_registry(text: str, end: int) -> tuple[Found, ...]:
             break
     else:
         return NOTHING
-    if text[match.start() - 1].isalnum() or not (match[2] or match[3]):
+    if text[match.start() - 1].isalnum() or not match[2].strip("\\"):
         return NOTHING
     raw = _trim(match[0])
     hive = match[1].upper()
@@ -133,9 +135,7 @@ def read_registry(text: str, end: int) -> tuple[Found, ...]:
 
 def read_mutex(text: str, end: int) -> tuple[Found, ...]:
     """Confirm a mutex name behind its mark (`mutex: NAME`, `mutex named "NAME"`); the word ends at `end`."""
-    mark = _MARKED_MUTEX.match(text, end - 6 if text[end - 1] in "xX" and text[end - 5] in "uU" else end - 6)
-    if mark is None:
-        mark = _MARKED_MUTEX.match(text, end - 5)
+    mark = _MARKED_MUTEX.match(text, end - (6 if text[end - 1] in "tT" else 5))
     if mark is None:
         return NOTHING
     quoted = text[mark.end() - 1] in "\"'`\u201c\u2018"
@@ -176,7 +176,11 @@ def read_marked_agent(text: str, end: int) -> tuple[Found, ...]:
     browser = _BROWSER.match(raw)
     if browser and "(" in browser[0] and not mark["quote"]:
         raw = browser[0]
-    raw = raw.split("\\")[0].rstrip(" .,;'\"")
-    if len(raw) < 3 or not re.search(r"[A-Za-z]", raw):
+    raw = raw.split("\\")[0]
+    close = raw.find(")")
+    if close >= 0 and "(" not in raw[:close]:
+        raw = raw[:close]
+    raw = raw.rstrip(" .,;'\"")
+    if len(raw) < 3 or not re.search(r"[A-Za-z]", raw) or not (mark["quote"] or re.search(r"[/ 0-9]", raw)):
         return NOTHING
     return (("user-agent", raw, mark.end(), mark.end() + len(raw), ""),)

@@ -84,7 +84,7 @@ def refang_path(text: str) -> str:
     if "[" in text or "\\" in text or "(" in text or "{" in text:
         text = _SEPARATOR.sub("://", text)
         text = _SLASHES.sub(lambda match: match[1] or match[2], text)
-        text = re.sub(r"\[(?:\.|dot)\]|\((?:\.|dot)\)|\{\.\}", ".", text)
+        text = re.sub(r"\[(?:\.|dot)\]|\((?:\.|dot)\)|\{\.\}|\[\.(?=\w)|(?<=\w)\.\](?=\w)", ".", text)
         text = _OTHER.sub(r"\1", re.sub(r"\[@\]|\[at\]", "@", re.sub(r"\[:\]", ":", text)))
     return text
 
@@ -110,9 +110,12 @@ def split_host(text: str) -> tuple[str, str]:
     depth = 0
     for at, letter in enumerate(text):
         if letter in "[({<":
+            if text[at + 1 : at + 3] in {"/]", "/)", "/}"}:
+                return text[:at], text[at:]
             depth += 1
         elif letter in "])}>":
             depth = max(depth - 1, 0)
         elif letter in "/?#" and (depth == 0 or letter != "/" or at == 0):
-            return text[:at], text[at:]
+            escaped = at > 0 and letter == "/" and text[at - 1] == "\\"
+            return text[: at - escaped], text[at - escaped :]
     return text, ""

@@ -25,7 +25,7 @@ def rows_jsonl(sightings: Iterable[Sighting], source: str, line_of: Callable[[in
     """
     middle = f',"source":{encode_basestring(source)},"start":'
     head = _head
-    lines = []
+    lines: list[str] = []
     append = lines.append
     for kind, value, raw, start, end, hash_name, layers in sightings:
         tail = ""

@@ -190,4 +190,6 @@ _START = itemgetter(2)
 def _names_a_sample(text: str, found: Found) -> bool:
     """Say whether a hash inside a URL is what its path names (`.../file/<sha256>`), not a token or a random name."""
     _, _, start, end, name = found
-    return name in {"SHA-256", "SHA-512"} and text[start - 1] == "/" and not text[end].isalnum() and text[end] not in "._-"
+    return (
+        name in {"SHA-256", "SHA-512"} and text[start - 1] == "/" and not text[end].isalnum() and text[end] not in "._-"
+    )

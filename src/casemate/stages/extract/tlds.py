@@ -7,25 +7,28 @@ SPECIAL = frozenset({"onion", "i2p"})
 """Suffixes outside the DNS root that are routed nevertheless (RFC 7686 reserves `onion`)."""
 
 DEFANGED_ONLY = frozenset({"bazar", "bit", "coin", "emc", "lib", "lokinet"})
-"""Suffixes of alternative roots (EmerDNS, Namecoin, ...): common words, so believed only where somebody defanged them."""
+"""Suffixes of alternative roots (EmerDNS, Namecoin, ...): common words, so believed only where they are defanged."""
 
-CLASSIC = frozenset(
-    "com net org info biz edu gov mil int ru cn de uk fr nl br jp kr tw hk ir ua pl cz es se ch eu us ca au vn tr"
-    " onion xyz top club online site icu cyou".split()
-)
+_CLASSIC_TEXT = """
+com net org info biz edu gov mil int ru cn de uk fr nl br jp kr tw hk ir ua pl cz es se ch eu us ca au vn tr onion
+xyz top club online site icu cyou
+"""
+CLASSIC = frozenset(_CLASSIC_TEXT.split())
 """Suffixes that nothing but a domain ends in, so that odd capitals before them are believed."""
 
-FILE_EXTENSIONS = frozenset(
-    "app bz cab do dot gz ink kt md mk mm mov pl pm ps pub py rs sh so tf vi zip".split()
-)
+_FILE_EXTENSIONS_TEXT = """
+app bz cab do dot gz ink kt md mk mm mov pl pm ps pub py rs sh so tf vi zip
+"""
+FILE_EXTENSIONS = frozenset(_FILE_EXTENSIONS_TEXT.split())
 """Suffixes that are file extensions too (`setup.zip`, `foo.py`, `lib.so`, `Safari.app`)."""
 
-CODE_WORDS = frozenset(
-    "bar black blue box build call code data date day dev direct engineering events exchange expert express fail fit"
-    " global group guide host id in info is it link live map menu name network new next no now one open page pink play"
-    " plus post prod properties read red report run save schedule search security select services show sky space spot"
-    " store stream study style support target to total trade watch win work works world zone".split()
-)
+_CODE_WORDS_TEXT = """
+bar black blue box build call code data date day dev direct engineering events exchange expert express fail fit
+global group guide host id in info is it link live map menu name network new next no now one open page pink play
+plus post prod properties read red report run save schedule search security select services show sky space spot
+store stream study style support target to total trade watch win work works world zone
+"""
+CODE_WORDS = frozenset(_CODE_WORDS_TEXT.split())
 """Suffixes that are common as the last word of a dotted name in code, settings and log fields (`process.name`)."""
 
 

@@ -63,7 +63,9 @@ TYPES: dict[str, tuple[ObservableType, ...]] = {
             "TLSH",
         ),
         ObservableType(
-            "import hash, where marked", "imphash: f34d5f2d4577ed6d9ceec516c1f5a744", "f34d5f2d4577ed6d9ceec516c1f5a744",
+            "import hash, where marked",
+            "imphash: f34d5f2d4577ed6d9ceec516c1f5a744",
+            "f34d5f2d4577ed6d9ceec516c1f5a744",
             "IMPHASH",
         ),
     ),
@@ -121,7 +123,7 @@ TYPES: dict[str, tuple[ObservableType, ...]] = {
         ),
     ),
     "tls-fingerprint": (
-        ObservableType("JA3, where marked", "JA3: 6734f37431670b3ab4292b8f60f29984", "6734f37431670b3ab4292b8f60f29984"),
+        ObservableType("JA3, marked", "JA3: 6734f37431670b3ab4292b8f60f29984", "6734f37431670b3ab4292b8f60f29984"),
         ObservableType("JA4", "t13d1516h2_8daaf6152771_b186095e22b6", "t13d1516h2_8daaf6152771_b186095e22b6"),
     ),
     "windows-sid": (

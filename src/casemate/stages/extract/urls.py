@@ -8,12 +8,14 @@ from casemate.stages.extract.found import NOTHING, Found
 from casemate.stages.extract.refang import SCHEME_SEPARATOR, plain_scheme, refang_host, refang_path, split_host
 
 _MOST = 4096
-_SCHEME_BACK = re.compile(r"(?:[\])][sS][\[(])?[A-Za-z0-9+*_-]{1,18}(?:\[[A-Za-z]{1,2}\][A-Za-z]{0,3})?")  # read backwards
+_SCHEME_BACK = re.compile(
+    r"(?:[\])][sS][\[(])?[A-Za-z0-9+*_-]{1,18}(?:\[[A-Za-z]{1,2}\][A-Za-z]{0,3})?"
+)  # read backwards
 _SCHEME_END = re.compile(r"(?:h[tx*_]{1,3}p|hzzp|meow|f[tx*]p)s?(?:[\[(]s[\])])?\Z", re.IGNORECASE)
 _STRETCH = (
     r"(?:[^\s\"'<>|`^\[\]{}\\\u2018\u2019\u201c\u201d\u00ab\u00bb\u3001\u3002\uff0c\uff1b]"
     r"|\[(?:\.|dot|:|/|//|@|at|-|_|=|\?|&|#|%|://)\]|\{(?:\.|dot)\}|\[[0-9A-Fa-f:]{2,45}\]|\\(?=[./:])"
-    r"|\{[\w.,-]{0,40}\})"
+    r"|\{[\w.,-]{0,40}\}|\[\.(?=\w)|(?<=\.)\](?=\w))"
 )
 _BODY = re.compile(rf"(?: ?[\[({{] ?(?:\.|dot) ?[\])}}] ?(?=[\w-])|{_STRETCH}){{1,{_MOST}}}")
 _PATH = re.compile(rf"/{_STRETCH}{{1,{_MOST}}}")
@@ -27,11 +29,12 @@ _PATH_LIKE = re.compile(
     r"/(?!\d{1,3}(?:\.\d{1,3}){3}(?![\w.]))[\w~%?#=.\[({+@-]"
 )  # an address after a slash is no path
 _CLOSERS = {")": "(", "]": "[", "}": "{", ">": "<"}
-_KNOWN_SCHEMES = frozenset(
-    "http https ftp ftps sftp ssh scp tcp udp ws wss ldap ldaps rmi smb cifs nfs file telnet irc ircs git svn rtsp rtmp"
-    " socks socks4 socks5 stratum stratum+tcp stratum+ssl mysql postgres postgresql redis mongodb amqp mqtt hdfs s3 gs"
-    " viewfs vnc rdp dns tls ssl jdbc imap imaps pop3 smtp gopher tftp ipfs magnet chrome-extension".split()
-)
+_KNOWN_SCHEMES_TEXT = """
+http https ftp ftps sftp ssh scp tcp udp ws wss ldap ldaps rmi smb cifs nfs file telnet irc ircs git svn rtsp rtmp
+socks socks4 socks5 stratum stratum+tcp stratum+ssl mysql postgres postgresql redis mongodb amqp mqtt hdfs s3 gs
+viewfs vnc rdp dns tls ssl jdbc imap imaps pop3 smtp gopher tftp ipfs magnet chrome-extension
+"""
+_KNOWN_SCHEMES = frozenset(_KNOWN_SCHEMES_TEXT.split())
 
 
 def trim_end(raw: str, before: str = "") -> str:
@@ -96,40 +99,44 @@ def _confirm(text: str, scheme: str, start: int, at: int, authority: str, path: 
     plain = refang_host(authority)
     if scheme == "file" and not plain:
         return (("url", f"file://{refang_path(path)}", start, at + len(path), ""),) if len(path) > 3 else NOTHING
-    if scheme == "file" and "@" in plain:
+    if scheme == "file":
         plain = plain.partition("@")[0]  # host@port, as WebDAV paths have it
-        match = _AUTHORITY.match(plain)
-    else:
-        match = _AUTHORITY.match(plain)
+    match = _AUTHORITY.match(plain)
     if match is None:
         kept = _SENTENCE.split(authority, maxsplit=1)[0].rstrip(").(")
         plain, path, authority = refang_host(kept), "", kept
         match = _AUTHORITY.match(plain)
         if match is None:
             return NOTHING
-    six, host = match["six"], match["host"] or ""
+    kind, value = _host_of(match)
+    if not value and not _inner_host(scheme, match, path):
+        return NOTHING
     end = at + len(authority) + len(path)
-    if six:
-        value = canonical_ipv6(six)
-        if not value:
-            return NOTHING
-        kind = "ipv6-addr"
-    elif is_ipv4(host):
-        kind, value = "ipv4-addr", host
-    else:
-        value = canonical_domain(host.lstrip("*.").rstrip("."), trusted=True)
-        kind = "domain-name"
-        if not value:
-            if scheme not in _KNOWN_SCHEMES or not re.match(r"[A-Za-z0-9_*-]", host) or len(host) < 2:
-                return NOTHING
-            kind = ""
-            if ".." in host or re.search(r"\.\d*\Z", host):
-                return NOTHING
     url = ("url", f"{scheme}://{_lower_host(plain)}{refang_path(path)}", start, end, "")
-    if not kind:
+    if not value:
         return (url,)
     host_at, host_end = _host_span(text, at, at + len(authority))
     return (url, (kind, value, host_at, host_end, ""))
+
+
+def _host_of(match: re.Match[str]) -> tuple[str, str]:
+    """Tell what kind of host it is, and its canonical form; empty for one that is no public name."""
+    if match["six"]:
+        return "ipv6-addr", canonical_ipv6(match["six"])
+    host = match["host"]
+    if is_ipv4(host):
+        return "ipv4-addr", host
+    return "domain-name", canonical_domain(host.lstrip("*.").rstrip("."), trusted=True)
+
+
+def _inner_host(scheme: str, match: re.Match[str], path: str) -> bool:
+    """Say whether this may be a machine of somebody's own network, which has no top-level domain."""
+    host = match["host"] or ""
+    if scheme not in _KNOWN_SCHEMES or len(host) < 2 or not re.match(r"[A-Za-z0-9_*-]", host):
+        return False
+    if ".." in host or re.search(r"\.\d*\Z", host):
+        return False
+    return bool(path or match["port"]) or host == "localhost" or scheme not in {"http", "https"}
 
 
 def _lower_host(authority: str) -> str:
