@@ -155,9 +155,8 @@ def test_an_altered_audit_chain_is_found_and_placed(casemate, prepared_home):
 
     assert casemate("triage", AUTH, "--model", "none").returncode == 0
     with sqlite3.connect(prepared_home / "casemate.sqlite") as database:
-        tables = [row[0] for row in database.execute("select name from sqlite_master where name like '%audit%'")]
-        table = next(name for name in tables if "checkpoint" not in name)
-        assert database.execute(f"update {table} set actor = 'mallory' where number = 1").rowcount == 1
+        changed = database.execute("update audit set line = replace(line, 'case.begun', 'case.ended')")
+        assert changed.rowcount >= 1
     done = casemate("audit", "verify")
     assert done.returncode == 4
     assert b"event 1" in done.stdout

@@ -107,12 +107,12 @@ def check_no_verdict(claim: Claim) -> str:
 CHECKS: Mapping[str, Callable[[Claim], str]] = {
     "quote-not-found": check_quote,
     "not-a-sentence": check_length,
-    "unseen-observable": check_observables,
-    "unseen-number": check_numbers,
-    "unsupported": check_support,
     "repeats-injection": check_copied,
     "claims-action": check_no_action,
     "claims-harmless": check_no_verdict,
+    "unseen-observable": check_observables,
+    "unseen-number": check_numbers,
+    "unsupported": check_support,
 }
 """Check code -> function that tells why a claim fails, or nothing; in the order they are asked."""
 
