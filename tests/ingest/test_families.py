@@ -229,6 +229,33 @@ def test_windows_events_of_all_three_forms_agree() -> None:
     assert len({record.fields for record in records}) == 1
 
 
+@pytest.mark.parametrize(
+    ("number", "keywords", "status", "outcome"),
+    [
+        (4768, "0x8010000000000000", "0x12", "Failure"),
+        (4768, "0x8020000000000000", "0x0", "Success"),
+        (5156, -9214364837600034816, "", "Success"),
+        (4625, None, "0xc000006d", "Failure"),
+        (4776, None, "0x0", "Success"),
+        (4776, None, "0xC0000064", "Failure"),
+        (4688, ["Audit Success"], "", "Success"),
+        (1, "AUDIT_FAILURE", "", "Failure"),
+        (1, "0x8000000000000000", "", ""),
+        (1, "0x", "", ""),
+    ],
+)
+def test_outcomes_of_audited_actions(number: int, keywords: object, status: str, outcome: str) -> None:
+    assert windows_event.outcome_of(number, keywords, status) == outcome
+
+
+def test_the_account_of_a_new_service_did_not_install_it() -> None:
+    data = {"ServiceName": "evil", "ImagePath": "C:\\x.exe", "AccountName": "LocalSystem"}
+    event = {"EventID": 7045, "Channel": "System", "SourceName": "Service Control Manager", **data}
+    record = windows_event.parse_record(event)
+    assert record.rule == "7045 service installed"
+    assert record.fields == (("process.cmd_line", "C:\\x.exe"), ("app_name", "evil"))
+
+
 def test_a_sysmon_rule_name_gives_its_technique() -> None:
     event = {"EventID": 1, "Channel": "Microsoft-Windows-Sysmon/Operational", "RuleName": "technique_id=T1055,x=y"}
     record = windows_event.parse_record(event)

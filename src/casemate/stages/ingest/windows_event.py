@@ -13,6 +13,7 @@ from casemate.stages.ingest.values import (
     summary_of,
     techniques_in,
     text_at,
+    text_of,
     texts_at,
     value_at,
 )
@@ -57,6 +58,9 @@ FIELDS: Wanted = (
 _LEVELS = {1: 4, 2: 3, 3: 2, 0: 1, 4: 1, 5: 1}
 _WORDS = {"critical": 4, "error": 3, "warning": 2, "information": 1, "info": 1, "verbose": 1, "log always": 1}
 _DETECTED = 4
+_SERVICE_INSTALLED = frozenset((4697, 7045))
+_AUDIT_FAILURE, _AUDIT_SUCCESS = 0x10000000000000, 0x20000000000000
+_OUTCOMES = {4624: "Success", 4625: "Failure", 4771: "Failure"}
 _MAX_ITEMS = 500
 
 
@@ -80,6 +84,27 @@ def severity_of(level: object) -> int:
     if number is not None:
         return _LEVELS.get(number, 0)
     return _WORDS.get(level.lower(), 0) if isinstance(level, str) else 0
+
+
+def outcome_of(number: int, keywords: object, status: str) -> str:
+    """Tell whether an audited action was a `Success` or a `Failure`, empty when the event does not say.
+
+    The bits are those of the audit keywords (`winmeta.h`): 0x20000000000000 success, 0x10000000000000 failure. Events
+    that lost their keywords are told by their id; 4776 has a status of 0 for a success.
+    """
+    word = text_of(keywords).lower().replace("_", " ")
+    bits = number_of(keywords)
+    if bits is None and word.startswith("0x") and len(word) <= 18:
+        bits = int(word, 16) if all(digit in "0123456789abcdef" for digit in word[2:] or "x") else None
+    if "failure" in word or (bits is not None and bits & _AUDIT_FAILURE):
+        return "Failure"
+    if "success" in word or (bits is not None and bits & _AUDIT_SUCCESS):
+        return "Success"
+    if number in _OUTCOMES:
+        return _OUTCOMES[number]
+    if number == 4776 and status:
+        return "Success" if status.lower() in ("0x0", "0") else "Failure"
+    return ""
 
 
 def parse_record(record: dict[str, object]) -> Record:
@@ -131,6 +156,7 @@ def _parse_system(record: dict[str, object], system: dict[str, object]) -> Recor
         or value_at(system, "TimeCreated.SystemTime"),
         data=data,
         message="",
+        keywords=system.get("Keywords"),
     )
 
 
@@ -149,6 +175,7 @@ def _parse_winlog(record: dict[str, object]) -> Record:
         data=merged,
         message=text_at(record, "message"),
         techniques=texts_at(record, "threat.technique.id", "tags"),
+        keywords=value_at(record, "winlog.keywords") or value_at(record, "event.outcome"),
     )
 
 
@@ -165,6 +192,7 @@ def _parse_flat(record: dict[str, object]) -> Record:
         time=_flat_time(record),
         data=data,
         message=text_at(record, "Message", "message"),
+        keywords=record.get("EventType", record.get("Keywords")),
     )
 
 
@@ -185,6 +213,7 @@ def _made(
     data: dict[str, object],
     message: str,
     techniques: tuple[str, ...] = (),
+    keywords: object = None,
 ) -> Record:
     known = number if number is not None else -1
     name = event_name(provider, channel, known)
@@ -192,10 +221,16 @@ def _made(
     if known in (4624, 4625) and "LogonType" in data:
         name = f"{name} (type {text_at(data, 'LogonType')})" if text_at(data, "LogonType") else name
     fields = [pair for pair in fields if not (pair[0] == "actor.user.name" and pair[1].startswith("S-1-"))]
+    outcome = outcome_of(known, keywords, text_at(data, "Status"))
+    if outcome:
+        fields = [*(pair for pair in fields if pair[0] != "status"), ("status", outcome)]
     if computer:
         fields.insert(0, ("device.hostname", computer))
-    if provider or channel:
-        fields.append(("app_name", provider or channel))
+    service = text_at(data, "ServiceName") if known in _SERVICE_INSTALLED else ""
+    if service:  # the account is the one that the service will run as, not who installed it
+        fields = [pair for pair in fields if not (pair[0] == "actor.user.name" and pair[1] == data.get("AccountName"))]
+    if service or provider or channel:
+        fields.append(("app_name", service or provider or channel))
     detected = is_detection(provider, channel, known)
     return Record(
         kind="windows-event",
