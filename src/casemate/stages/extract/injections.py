@@ -93,10 +93,10 @@ def _apply(rule: Rule, text: str, at: int) -> tuple[int, int] | None:
         stop = _STOP.search(text, end, end + rule.reach)
         last = stop.start() if stop else min(end + rule.reach, len(text))
         for pattern in rule.then:
-            following = pattern.search(text, head.end(), last)
+            following = pattern.search(text, end, last)
             if following is None:
                 return None
-            end = max(end, following.end())
+            end = following.end()
     if rule.before is not None:
         first = max(at - rule.reach, 0)
         for stop in _STOP.finditer(text, first, at):

@@ -16,6 +16,7 @@ _STRINGS_CHARS = 200_000
 _XOR_BYTES = 64 * 1024
 _XOR_PROBE = 256
 _INFLATE_AT_LEAST = 24
+_STRING_BYTES = bytes(range(0x20, 0x7F)) + b"\0\t\r\n"
 _TABLES = tuple(bytes(value ^ key for value in range(256)) for key in range(256))
 
 
@@ -188,13 +189,19 @@ def undo_xor(data: bytes, keys: tuple[bytes, ...], *, all_keys: bool) -> tuple[s
             out = apply_key(data, key)
             if binary_kind(out) or _is_text(out):
                 return f"xor:0x{key.hex()}", out
-    if not all_keys or len(data) < 24 or len(data) > _XOR_BYTES:
+    if not all_keys or len(data) < 24 or len(data) > _XOR_BYTES or _is_string_table(data):
         return None
     for value in _likely_keys(data):
         probe = apply_key(data[:_XOR_PROBE], bytes((value,)))
         if _convinces(probe, data, value):
             return f"xor:0x{value:02x}", apply_key(data, bytes((value,)))
     return None
+
+
+def _is_string_table(data: bytes) -> bool:
+    """Whether bytes are plain strings kept apart by NUL, as in a piece of a program: there is no key to look for."""
+    probe = data[:_XOR_PROBE]
+    return 0 in probe and len(probe.translate(None, _STRING_BYTES)) * 10 <= len(probe)
 
 
 def _likely_keys(data: bytes) -> Iterator[int]:

@@ -8,7 +8,8 @@ import re
 import threading
 from typing import Any
 
-_LONG = 16 * 1024  # shorter texts do not repay hyperscan's set-up
+_LONG = 16 * 1024  # shorter texts do not repay hyperscan's set-up,
+_SHORT = 512  # but once it is made, they gain too
 _AVAILABLE = importlib.util.find_spec("hyperscan") is not None
 
 
@@ -23,7 +24,8 @@ class MarkFinder:
 
     def places(self, lower: bytes) -> dict[bytes, list[int]]:
         """Give the offsets at which each mark begins in a lower-case text, ascending; marks not in it are left out."""
-        if _AVAILABLE and len(lower) >= _LONG:
+        made = getattr(self._local, "database", None) is not None
+        if _AVAILABLE and len(lower) >= (_SHORT if made else _LONG):
             return self.places_by_hyperscan(lower)
         return self.places_by_find(lower)
 

@@ -190,7 +190,7 @@ def _believes(reading: Reading, layers: tuple[str, ...], *, sure: bool) -> bool:
     if sure or (reading.encoding and len(text) >= _WIDE_ENOUGH):
         return True
     if layers[-1] in {"char-codes", "octal-escapes", "url"}:
-        return looks_written(text) and any(char.isalpha() for char in text)
+        return _is_encoded(text) or (looks_written(text) and any(char.isalpha() for char in text))
     by_chance = len(text) < _LONG_ENOUGH or not text.isascii() or len(set(text)) < 5
     return not by_chance or looks_written(text) or _is_encoded(text)
 
@@ -220,12 +220,15 @@ def _keys_near(around: str) -> tuple[bytes, ...]:
 
 
 _RUN_OF_CODE = re.compile(r"[A-Za-z0-9+/=_\-\s]+")
+_RUN_OF_ESCAPES = re.compile(r"(?:\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2}|\d{1,3}\s?,\s?){8,}+[\\%x\dA-Fa-f]{0,4}")
 _LONGEST = re.compile(r"[A-Za-z0-9+/_-]{24,}")
 
 
 def _is_encoded(text: str) -> bool:
-    """Whether nearly all of a text is itself one long run of base64 or hex."""
+    """Whether nearly all of a text is itself one long run of base64, hex, escapes or numbers."""
     stripped = text.strip()
+    if _RUN_OF_ESCAPES.fullmatch(stripped[:4096]):
+        return True
     if not stripped or not _RUN_OF_CODE.fullmatch(stripped[:4096]):
         return False
     longest = max((len(run) for run in _LONGEST.findall(stripped[:65536])), default=0)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 class Rule(NamedTuple):
     """One way of talking to a model.
 
-    `marks` are substrings (lower-case ASCII) that lead to a place; `at` must match there; every pattern of `then` must
-    follow within `reach` characters of the same sentence, and `before` must go before it within as many.
+    `marks` are substrings (lower-case ASCII) that lead to a place; `at` must match there; the patterns of `then` must
+    follow in their order within `reach` characters of the same sentence, and `before` must go before it within as many.
     """
 
     kind: str
