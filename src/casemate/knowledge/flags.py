@@ -13,6 +13,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import blake2b
 
 from casemate.knowledge.ranges import address_bounds, address_flags, flatten, name_flags
@@ -20,6 +21,8 @@ from casemate.knowledge.records import WarningList
 
 ADDRESS_TYPES = frozenset({"ipv4-addr", "ipv6-addr"})
 _LONGEST = 2_048  # characters of a value that are looked at; longer ones are no name, address or hash
+_NUMBER_BITS = 16  # of a pair, for the number of the list
+_NUMBER_MASK = (1 << _NUMBER_BITS) - 1
 _PHP_PATTERN = re.compile(r"/(.*)/([a-z]*)", re.DOTALL)
 
 
@@ -32,19 +35,14 @@ def pack_members(item: WarningList) -> bytes:
     """Pack what the tables need of one list: sorted hashes of whole members and domains, text of the others."""
     if item.matching in {"cidr", "regex"}:
         return zlib.compress("\n".join(item.values).encode(), 6)
-    keys = array("Q", sorted({key_of(key) for value in item.values for key in _keys_of(item.matching, value)}))
-    return _to_little(keys).tobytes()
-
-
-def _keys_of(matching: str, value: str) -> Iterable[str]:
-    clean = value.strip().lower().rstrip(".")
-    bare = clean.removeprefix("*").removeprefix(".")
-    if not bare:
-        return ()
     # A substring list is matched at label borders: `mail.com` is to warn of x@mail.com, not of x@hotmail.com.
-    if matching in {"hostname", "substring"} or bare != clean:
-        return (f".{bare}",)
-    return (f"={clean}",)
+    covers = item.matching in {"hostname", "substring"}
+    keys = {
+        f".{clean.lstrip('*.')}" if covers or clean[0] in "*." else f"={clean}"
+        for value in item.values
+        if (clean := value.strip().lower().rstrip(".")).strip("*.")
+    }
+    return _to_little(array("Q", sorted(map(key_of, keys)))).tobytes()
 
 
 def _to_little(values: "array[int]") -> "array[int]":
@@ -65,20 +63,9 @@ def make_tables(lists: Iterable[tuple[int, str, bytes]]) -> dict[str, bytes]:
                 if bounds:
                     intervals[bounds[0]].append((bounds[1], bounds[2], number))
         elif matching != "regex":
-            keys = array("Q")
-            keys.frombytes(packed)
-            pairs.extend(key << 16 | number for key in _to_little(keys))
+            pairs += [key << _NUMBER_BITS | number for key in _read_array("Q", packed)]
     pairs.sort()
-    hashes, members = array("Q"), array("I")
-    place = 0
-    while place < len(pairs):
-        key = pairs[place] >> 16
-        held = set()
-        while place < len(pairs) and pairs[place] >> 16 == key:
-            held.add(pairs[place] & 0xFFFF)
-            place += 1
-        hashes.append(key)
-        members.append(sets.setdefault(frozenset(held), len(sets)))
+    hashes, members = _join_pairs(pairs, sets)
     tables = {"hashes": _to_little(hashes).tobytes(), "members": _to_little(members).tobytes()}
     for version, runs in intervals.items():
         starts, labels = flatten(runs)
@@ -87,6 +74,27 @@ def make_tables(lists: Iterable[tuple[int, str, bytes]]) -> dict[str, bytes]:
         tables[f"labels{version}"] = _to_little(numbers).tobytes()
     tables["sets"] = json.dumps([sorted(held) for held in sets]).encode()
     return tables
+
+
+def _join_pairs(pairs: list[int], sets: dict[frozenset[int], int]) -> "tuple[array[int], array[int]]":
+    """Make of sorted (hash, list) pairs the distinct hashes and, beside each, the number of its set of lists."""
+    hashes, members = array("Q"), array("I")
+    last, held = -1, frozenset[int]()
+    for pair in pairs:
+        key, number = pair >> _NUMBER_BITS, pair & _NUMBER_MASK
+        if key == last:
+            held |= {number}
+            members[-1] = sets.setdefault(held, len(sets))
+        else:
+            last, held = key, _alone(number)
+            hashes.append(key)
+            members.append(sets.setdefault(held, len(sets)))
+    return hashes, members
+
+
+@cache
+def _alone(number: int) -> frozenset[int]:
+    return frozenset((number,))
 
 
 @dataclass(slots=True)
