@@ -86,7 +86,7 @@ def test_prompt_that_does_not_fit_is_refused_clearly(model: Embedded) -> None:
 
 
 def test_schema_that_is_none_is_refused_and_the_engine_lives(model: Embedded) -> None:
-    with pytest.raises(EngineFailed, match="schema cannot be used: .*no such type"):
+    with pytest.raises(EngineFailed, match=r"schema cannot be used: .*no such type"):
         model.complete(Request("x", "", {"type": "no such type"}, max_tokens=5))
     assert model.complete(Request("x", "", max_tokens=1)).generated_tokens == 1
 
