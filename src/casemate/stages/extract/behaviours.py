@@ -251,7 +251,7 @@ def _family(rule: str) -> str:
 
 
 def _most(counts: dict[str, _Count]) -> _Count:
-    best = max(counts.values(), key=lambda count: count.count)
+    best = max(counts.values(), key=lambda count: (count.count, len(count.names)))
     won = next((count for count in counts.values() if count.success is not None), None)
     return best if won is None else won
 

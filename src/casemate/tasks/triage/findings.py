@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from casemate.core.digest import Digest
 from casemate.core.finding import Citation, Finding
@@ -81,21 +82,37 @@ def techniques_of_payload(payload: Payload, citation: Citation) -> tuple[Finding
     )
 
 
+_TOLD: Mapping[str, str] = {
+    "password-guessing": "{count} failed log-ons by {entity} against {target}",
+    "guessing-succeeded": "{entity} logged on as {target} after {count} failed log-ons",
+    "web-scan": "{count} requests by {entity} that failed or name a scanner ({target})",
+    "exploit-attempt": "{count} requests by {entity} that carry an exploit ({target})",
+}
+_TOLD_OTHERWISE = "{count} events by {entity} ({target})"
+
+
+def _when(first: datetime | None, last: datetime | None) -> str:
+    if first is None or last is None:
+        return ""
+    if first == last:
+        return f", at {first:%Y-%m-%d %H:%M:%S} UTC"
+    until = f"{last:%H:%M:%S}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M:%S}"
+    return f", from {first:%Y-%m-%d %H:%M:%S} to {until} UTC"
+
+
 def finding_of_behaviour(behaviour: Behaviour, citations: tuple[Citation, ...]) -> tuple[Finding, ...]:
     """Tell a counted behaviour, and the technique whose description it fits."""
     title = TITLES[behaviour.kind]
-    parts = [f"{behaviour.count} records"]
-    if behaviour.entity:
-        parts.append(f"by {behaviour.entity}")
-    if behaviour.target:
-        parts.append(f"({behaviour.target})")
-    if behaviour.first is not None and behaviour.last is not None:
-        parts.append(f"from {behaviour.first:%Y-%m-%d %H:%M:%S} to {behaviour.last:%Y-%m-%d %H:%M:%S} UTC")
+    told = _TOLD.get(behaviour.kind, _TOLD_OTHERWISE)
+    who = behaviour.entity or "an unnamed source"
+    number = f"{behaviour.count:,}"
+    detail = told.format(count=number, entity=who, target=behaviour.target or "unnamed")
+    detail += _when(behaviour.first, behaviour.last)
     pattern = Finding(
         id="",
         kind="pattern",
         title=f"{title}: {behaviour.entity}" if behaviour.entity else title,
-        detail=" ".join(parts),
+        detail=detail,
         basis="computed",
         citations=citations,
         reference=f"{behaviour.kind}:{behaviour.entity}",
@@ -224,8 +241,7 @@ def findings_of_detection(detection: Detection, citations: tuple[Citation, ...])
         return ()
     event = detection.event
     parts = [f"{detection.count:,} alert{'s' if detection.count != 1 else ''} ({event.kind})"]
-    if detection.first is not None and detection.last is not None:
-        parts.append(f"from {detection.first:%Y-%m-%d %H:%M:%S} to {detection.last:%Y-%m-%d %H:%M:%S} UTC")
+    parts[0] += _when(detection.first, detection.last)
     source, target = event.field("src_endpoint.ip"), event.field("dst_endpoint.ip") or event.field("device.hostname")
     if source or target:
         parts.append(f"the first: {source or '?'} to {target or '?'}")

@@ -62,7 +62,7 @@ def _titles(group: Sequence[Finding], most: int) -> str:
 
 
 def _tell_patterns(group: Sequence[Finding]) -> Sentence:
-    told = "; ".join(f"{finding.title[:_SHOWN]}: {finding.detail[:_SHOWN]}" for finding in group[:2])
+    told = "; ".join(finding.detail[: 2 * _SHOWN] for finding in group[:2])
     return Sentence(f"Counted over the records: {told}{_more(group, 2)}.", _citations(group, 2))
 
 
