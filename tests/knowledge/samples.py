@@ -147,7 +147,7 @@ CWE = """<?xml version="1.0"?>
 """
 CWE_CSV = (
     "CWE-ID,Name,Weakness Abstraction,Status,Description,Extended Description,Related Weaknesses\n"
-    '20,"Improper Input Validation",Class,Stable,"Input is not checked.","",::NATURE:ChildOf:CWE ID:707:VIEW ID:1000::\n'
+    '20,"Improper Input Validation",Class,Stable,"Unchecked input.","",::NATURE:ChildOf:CWE ID:707:VIEW ID:1000::\n'
 )
 KEV = {
     "title": "CISA Catalog of Known Exploited Vulnerabilities",

@@ -195,8 +195,8 @@ def test_the_same_imports_give_the_same_bytes(tmp_path: Path) -> None:
 
 _KEYS = re.findall(
     r"\w+",
-    "type objects id name external_references source_name external_id vulnerabilities cve cveID catalogVersion dataType "
-    "containers cna cveMetadata cveId values uuid value meta related list metrics descriptions",
+    "type objects id name external_references source_name external_id vulnerabilities cve cveID catalogVersion "
+    "dataType containers cna cveMetadata cveId values uuid value meta related list metrics descriptions",
 )
 
 

@@ -21,6 +21,7 @@ from casemate.knowledge.records import WarningList
 
 ADDRESS_TYPES = frozenset({"ipv4-addr", "ipv6-addr"})
 _LONGEST = 2_048  # characters of a value that are looked at; longer ones are no name, address or hash
+_MOST_REMEMBERED = 50_000  # zones such as `com` or `amazonaws.com`, which many names share
 _NUMBER_BITS = 16  # of a pair, for the number of the list
 _NUMBER_MASK = (1 << _NUMBER_BITS) - 1
 _PHP_PATTERN = re.compile(r"/(.*)/([a-z]*)", re.DOTALL)
@@ -99,7 +100,7 @@ def _alone(number: int) -> frozenset[int]:
 
 @dataclass(slots=True)
 class Flags:
-    """Look-ups in the tables; made by `load_flags`, shared by threads because nothing in it changes but a cache."""
+    """Look-ups in the tables; made by `load_flags`, shared by threads because nothing in it changes but caches."""
 
     hashes: "array[int]"
     members: "array[int]"
@@ -109,6 +110,7 @@ class Flags:
     lists: Mapping[int, tuple[str, frozenset[str]]]
     patterns: tuple[tuple[int, re.Pattern[str]], ...]
     _named: dict[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
+    _covered: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     def of(self, type_: str, value: str) -> tuple[str, ...]:
         """Name the lists and ranges in which a value of this observable type stands."""
@@ -140,7 +142,13 @@ class Flags:
         found = [*name_flags(domain), *self._find(type_, f"={domain}")]
         rest = domain
         while rest:
-            found += self._find(type_, f".{rest}")
+            held = self._covered.get((type_, rest))
+            if held is None:
+                held = self._find(type_, f".{rest}")
+                if len(self._covered) > _MOST_REMEMBERED:
+                    self._covered.clear()
+                self._covered[type_, rest] = held
+            found += held
             rest = rest.partition(".")[2]
         return tuple(dict.fromkeys(found))
 

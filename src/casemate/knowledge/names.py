@@ -145,20 +145,19 @@ class NameFinder:
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Yield start, end and folded name of each name in the text, leftmost and longest first, not overlapping."""
         pieces = _SPLIT.split(text)  # gap, token, gap, token, ..., gap
-        candidates = self._candidates(set(pieces[1::2]))
-        if not candidates:
-            return
-        ends = list(accumulate(map(len, pieces)))
+        tokens = pieces[1::2]
+        candidates = self._candidates(set(tokens))
+        places = [2 * number + 1 for number, token in enumerate(tokens) if token in candidates]
+        ends = list(accumulate(map(len, pieces))) if places else []
         found: list[tuple[int, int, str]] = []
-        for place in range(1, len(pieces), 2):
-            if pieces[place] in candidates:
-                for name in candidates[pieces[place]]:
-                    first = place - 2 * name.anchor
-                    last = first + 2 * len(name.tokens) - 2
-                    if _stands(pieces, first, last, name):
-                        start, end = ends[first - 1], ends[last]
-                        if _counts(text, start, end, "".join(pieces[first : last + 1 : 2]), name):
-                            found.append((start, end, name.folded))
+        for place in places:
+            for name in candidates[pieces[place]]:
+                first = place - 2 * name.anchor
+                last = first + 2 * len(name.tokens) - 2
+                if _stands(pieces, first, last, name):
+                    start, end = ends[first - 1], ends[last]
+                    if _counts(text, start, end, "".join(pieces[first : last + 1 : 2]), name):
+                        found.append((start, end, name.folded))
         found.sort(key=lambda match: (match[0], -match[1]))
         reached = 0
         for start, end, folded in found:
@@ -203,9 +202,12 @@ def _stands(pieces: list[str], first: int, last: int, name: _Name) -> bool:
     """Tell whether the tokens of a name stand from `first` to `last`, with what may stand between them."""
     if first < 1 or last >= len(pieces):
         return False
-    return all(pieces[first + 2 * place].lower() == token for place, token in enumerate(name.tokens)) and all(
-        _joins(pieces[first + 2 * place + 1], gap) for place, gap in enumerate(name.gaps)
-    )
+    if first == last:
+        return True  # the anchor is all of it
+    for place, token in enumerate(name.tokens):
+        if pieces[first + 2 * place].lower() != token:
+            return False
+    return all(_joins(pieces[first + 2 * place + 1], gap) for place, gap in enumerate(name.gaps))
 
 
 def _joins(found: str, written: str) -> bool:
