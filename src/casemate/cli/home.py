@@ -68,16 +68,25 @@ def open_policy(arguments: argparse.Namespace) -> "Policy":
     return load_policy(Path(named) if named else None)
 
 
-def open_language_model(named: str | None, policy: "Policy") -> "Model | None":
-    """Open the model asked for; without a name the one in use, or none when none was ever added."""
+@contextmanager
+def open_language_model(named: str | None, policy: "Policy") -> "Iterator[Model | None]":
+    """Open the model asked for; without a name the default one, or none when none was ever added."""
     if named == "none":
-        return None
+        yield None
+        return
     from casemate.stages.generate.choose import open_model
     from casemate.stages.generate.model_store import list_models
 
     if named is None and not list_models(home()):
-        return None
-    return open_model(named, home(), policy)
+        yield None
+        return
+    model = open_model(named, home(), policy)
+    try:
+        yield model
+    finally:
+        close = getattr(model, "close", None)  # an engine in a process of its own has one
+        if close is not None:
+            close()
 
 
 def actor() -> str:

@@ -40,10 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
     from casemate.stages.ingest import find_sources
 
     policy = open_policy(arguments)
-    model = open_language_model(arguments.model, policy)
-    tools = Tools(policy, open_knowledge(), Scanner(), model)
     marking = Marking(arguments.marking) if arguments.marking else policy.default_marking
-    with open_store(arguments.store, policy) as store:
+    with (
+        open_knowledge() as knowledge,
+        open_language_model(arguments.model, policy) as model,
+        open_store(arguments.store, policy) as store,
+    ):
+        tools = Tools(policy, knowledge, Scanner(), model)
         with Progress() as progress:
             order = Order(marking, actor(), arguments.seed)
             outcome = triage(find_sources(arguments.paths, policy.limits), order, tools, store, progress)

@@ -25,6 +25,9 @@ CONTEXT = 160
 """Characters shown to the model on either side of what a finding cites, cut at line ends."""
 
 
+_CUTS = {"length": "limits.answer_tokens", "time": "limits.answer_seconds"}
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What the model contributed: the sentences that hold, what was dropped and why, and what it cost."""
@@ -99,6 +102,12 @@ def ask_model(
     if completion is None:
         return Told(issues=(failure,) if failure else (), prompt=PROMPT_DIGEST)
     proposed, unread = read_answer(completion.text)
+    if completion.finish in _CUTS:
+        message = f"the model's answer was cut at {_CUTS[completion.finish]}; its whole sentences were looked at"
+        unread = (
+            *unread,
+            Issue("answer-cut", Severity.NOTE, message, way_out="raise the limit or take a faster model"),
+        )
     claims = [_claim(one, shown, observables, tools) for one in proposed]
     kept, dropped = check_claims(claims)
     sentences = tuple(

@@ -20,7 +20,7 @@ from casemate.stages.extract.detections import Detections
 from casemate.stages.extract.embedded_rules import find_rules
 from casemate.stages.extract.injections import find_injections
 from casemate.stages.extract.inventory import Inventory
-from casemate.stages.extract.payloads import find_payloads
+from casemate.stages.extract.payloads import Budget, find_payloads
 from casemate.stages.extract.templates import template_of
 from casemate.stages.extract.timeline import Timeline
 from casemate.tasks.triage.findings import (
@@ -68,7 +68,7 @@ class Gathering:
         self._templates: Counter[str] = Counter()
         self._template_lines = 0
         self._quotes: dict[tuple[int, int, int], Citation] = {}
-        self._payload_bytes = 0
+        self._budget = Budget(limits)
         self._kinds: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
         self._issues: list[Issue] = []
@@ -118,11 +118,7 @@ class Gathering:
             self._quotes[event.part, event.start, event.end] = citation
 
     def _find_payloads(self, chunk: Chunk) -> None:
-        for payload in find_payloads(chunk.text, chunk.start, self._limits):
-            self._payload_bytes += payload.size
-            if self._payload_bytes > self._limits.payload_total_bytes:
-                self._left_out["payload"] += 1
-                continue
+        for payload in find_payloads(chunk.text, chunk.start, self._limits, self._budget):
             inside = [
                 sighting._replace(start=payload.start, end=payload.end, layers=payload.layers)
                 for sighting in self._tools.scanner.scan(payload.text, 0)

@@ -10,8 +10,9 @@ from casemate.core.issue import Issue, Severity
 from casemate.stages.generate import Request, fence
 from casemate.stages.validate import Excerpt
 
-CHARS_PER_TOKEN = 3
-"""A careful estimate for logs, which hold many numbers and names: fewer characters a token than prose."""
+PROSE_CHARS = 3
+EVIDENCE_CHARS = 2
+"""Characters a token, estimated with care: logs hold many numbers and names, each of which costs several tokens."""
 
 INSTRUCTION = """\
 You help a security analyst. Below, between the lines BEGIN EVIDENCE and END EVIDENCE, is data from an incident.
@@ -58,7 +59,7 @@ def build_request(
     excerpts: Sequence[Excerpt], marker: str, *, seed: int, prompt_tokens: int, answer_tokens: int, seconds: float
 ) -> tuple[Request, tuple[Excerpt, ...]]:
     """Fence as many excerpts as the token budget holds, in the order given; gives the request and what was shown."""
-    budget = (prompt_tokens - len(INSTRUCTION) // CHARS_PER_TOKEN) * CHARS_PER_TOKEN
+    budget = (prompt_tokens - len(INSTRUCTION) // PROSE_CHARS) * EVIDENCE_CHARS
     shown: list[Excerpt] = []
     for excerpt in excerpts:
         if len(excerpt.text) + 1 > budget:
