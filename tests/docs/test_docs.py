@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from .tables import commands_table, exit_codes_table, limits_table
 
 from casemate.policy import Policy, load_policy
 from casemate.stages.extract.types import TYPES
 from casemate.stages.validate import CHECKS
+
+from .tables import commands_table, exit_codes_table, limits_table
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
