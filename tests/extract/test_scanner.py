@@ -175,6 +175,10 @@ def test_long_lines_without_a_break_stay_quick(scanner):
     noise = "".join(generator.choices(letters, k=200_000))
     for text in (
         noise,
+        "a[.]" * 50_000,
+        "a[at]" * 40_000,
+        "1.2.3.4/" * 20_000,
+        "::" * 60_000,
         "a." * 100_000,
         "[.]" * 60_000,
         "http://" * 30_000,

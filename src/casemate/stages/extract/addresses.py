@@ -125,6 +125,8 @@ def read_ipv6(text: str, end: int) -> tuple[Found, ...]:
     if run is None:
         return NOTHING
     raw = run[0].rstrip(".")
+    if ":::" in raw or raw.count(":") > 9:
+        return (("", "", start, run.end(), ""),)
     if not raw.endswith("::"):
         raw = raw.rstrip(":")
     stop = start + len(raw)

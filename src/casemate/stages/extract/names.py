@@ -14,12 +14,14 @@ _NAME_BACK = re.compile(r"[\w-]+(?:\.[\w-]+)+")  # read backwards, which changes
 _LOCAL = r"[\w.!#$%&'*+/=?^{|}~-]"
 _LOCAL_BACK = re.compile(r"[\w.+%&'=^~-]{1,64}")  # read backwards
 _AT_BACK = re.compile(rf"(?<![\w.+%&=^~-])([\w.+%&=^~-]{{1,64}})({ANY_AT})\Z")
-_DEFANGED_NAME = re.compile(rf"(?<![\w-])[\w-]{{1,63}}(?:{ANY_DOT}[\w-]{{1,63}})+")
+_DEFANGED_NAME = re.compile(rf"(?<![\w-])[\w-]{{1,63}}(?:{ANY_DOT}[\w-]{{1,63}}){{1,40}}")
 _DEFANGED = re.compile(DEFANGED_DOT)
 _PORT = re.compile(r"(?:\[:\]|:)([0-9]{1,5})(?![0-9A-Za-z])")
-_WINDOW = 600
+_ANY_DOT = re.compile(ANY_DOT)
+_WINDOW = 300
+_RETRIES = 3
 _NO_BEFORE = frozenset("$&@#~")
-_MAILBOX_HOST = re.compile(rf"([\w.+%&'=^~-]{{1,64}})(?:{ANY_AT})([\w-]+(?:{ANY_DOT}[\w-]+)+)")
+_HOST_AFTER = re.compile(rf"[\])}}]?\s?([\w-]{{1,63}}(?:{ANY_DOT}[\w-]{{1,63}}){{1,20}})")
 
 
 class _Suffixes(dict[str, bool]):
@@ -149,13 +151,17 @@ def _window(text: str, at: int) -> tuple[int, int]:
 
 def read_defanged(text: str, end: int) -> tuple[Found, ...]:
     """Confirm an address, domain or e-mail address with a defanged dot, which ends at or just before `end`."""
+    opened = max(text.rfind("[", end - 12 if end > 12 else 0, end), text.rfind("(", end - 12 if end > 12 else 0, end))
+    if opened > 0 and text[opened - 1] in "])}>.":
+        return NOTHING  # a dot that no label stands before
     low, high = _window(text, end)
     for match in _DEFANGED_NAME.finditer(text, low, high):
         if match.end() < end - 1:
             continue
         if match.start() > end:
             return NOTHING
-        return _confirm_defanged(text, match.start(), match.end())
+        found = _confirm_defanged(text, match.start(), match.end())
+        return found or (("", "", match.start(), match.end(), ""),)
     return NOTHING
 
 
@@ -167,12 +173,14 @@ def _confirm_defanged(text: str, start: int, end: int) -> tuple[Found, ...]:
     if is_ipv4(plain):
         return after_address(text, "ipv4-addr", plain, start, end, most=32)
     value = canonical_domain(plain, trusted=True)
-    while not value and "." in plain:
-        # `evil[.]com.Then` or `evil[.]com dot`: leave out the last label and try again.
-        cut = list(re.finditer(ANY_DOT, text[start:end]))[-1]
-        end = start + cut.start()
-        plain = plain.rpartition(".")[0]
-        value = canonical_domain(plain, trusted=True)
+    if not value:
+        # `evil[.]com.Then` or `evil[.]com dot x`: leave out the last labels and try again.
+        for cut in list(_ANY_DOT.finditer(raw))[: -_RETRIES - 1 : -1]:
+            end = start + cut.start()
+            plain = plain.rpartition(".")[0]
+            value = canonical_domain(plain, trusted=True)
+            if value:
+                break
     if not value:
         return NOTHING
     before = text[start - 1]
@@ -191,12 +199,14 @@ def _confirm_defanged(text: str, start: int, end: int) -> tuple[Found, ...]:
 
 def read_defanged_at(text: str, end: int) -> tuple[Found, ...]:
     """Confirm an e-mail address with a defanged at sign, which ends at `end`."""
-    low, high = _window(text, end)
-    for match in _MAILBOX_HOST.finditer(text, low, high):
-        if match.start() <= end <= match.end():
-            host = canonical_domain(refang_host(match[2]), trusted=True)
-            user = match[1].lstrip(".'=&%^~-")
-            if host and user:
-                begin = match.start() + len(match[1]) - len(user)
-                return (("email-addr", f"{user}@{host}", begin, match.end(), ""),)
-    return NOTHING
+    mark = end - 8 if end > 8 else 0
+    opened = max(text.rfind(bracket, mark, end) for bracket in "[({")
+    while opened > 0 and text[opened - 1] in " [({":
+        opened -= 1
+    local = _LOCAL_BACK.match(text[opened - 1 : opened - 66 if opened > 66 else 0 : -1])
+    host = _HOST_AFTER.match(text, end)
+    if opened < 1 or local is None or host is None:
+        return NOTHING
+    value = canonical_domain(refang_host(host[1]), trusted=True)
+    user = local[0][::-1].lstrip(".'=&%^~-")
+    return (("email-addr", f"{user}@{value}", opened - len(user), host.end(), ""),) if value and user else NOTHING

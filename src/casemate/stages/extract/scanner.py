@@ -98,6 +98,13 @@ SEEN_INSIDE = frozenset(
 A hash inside a URL is reported only where it is a whole part of its path, and long enough not to be a session's token.
 """
 
+_SEEN_BEYOND_TEXT = """
+md5 sha1 sha256 sha512 tlsh ssdeep cve ghsa cwe attack bitcoin bech32 ethereum monero ja4 sid mutex marked-agent
+event-id
+"""
+SEEN_BEYOND = frozenset(_SEEN_BEYOND_TEXT.split())
+"""Anchors that are asked even inside what was found: of the types above, or of marks whose thing stands behind them."""
+
 
 class Engine(Protocol):
     """Finds the anchors of `patterns.ANCHORS` in padded bytes."""
@@ -131,7 +138,7 @@ class Scanner:
 
     def __init__(self, engine: str = "auto") -> None:
         self._engine = _choose(engine)
-        self._table = [(READERS[anchor.name], anchor.tail) for anchor in ANCHORS]
+        self._table = [(READERS[one.name], one.tail, one.name not in SEEN_BEYOND) for one in ANCHORS]
 
     @property
     def engine(self) -> str:
@@ -144,47 +151,46 @@ class Scanner:
         Nothing found spans two lines, so a text cut at line ends gives the same sightings in parts as in one.
         """
         padded = f"\n{text}\n"
-        offsets: list[int] = []
-        if not text.isascii():
-            padded, offsets = clear_view(padded)
-        found = self._confirm(padded)
-        if offsets:
-            found = [(kind, value, offsets[low], offsets[high - 1] + 1, name) for kind, value, low, high, name in found]
-        if not text.isascii():
-            padded = f"\n{text}\n"
-        make, shift = tuple.__new__, start - 1
-        return [
-            make(Sighting, (kind, value, padded[low:high], low + shift, high + shift, name, ()))
-            for kind, value, low, high, name in found
-        ]
+        if text.isascii():
+            return self._confirm(padded, padded, start - 1, [])
+        view, offsets = clear_view(padded)
+        return self._confirm(view, padded, start - 1, offsets)
 
-    def _confirm(self, padded: str) -> list[Found]:
-        table = self._table
-        found: list[Found] = []
+    def _confirm(self, view: str, padded: str, shift: int, offsets: list[int]) -> list[Sighting]:
+        """Ask the readers at every anchor of the view; `offsets` lead from the view to `padded` where they differ."""
+        table, make = self._table, tuple.__new__
+        found: list[Sighting] = []
         append = found.append
         covered, url_end = 0, 0
-        for hit in self._engine.hits(padded.encode("latin-1", "replace")):
-            read, tail = table[hit & KIND_MASK]
-            results = read(padded, (hit >> KIND_BITS) - tail)
+        for hit in self._engine.hits(view.encode("latin-1", "replace")):
+            read, tail, hidden = table[hit & KIND_MASK]
+            at = (hit >> KIND_BITS) - tail
+            if hidden and at <= covered:
+                continue
+            results = read(view, at)
             if not results:
                 continue
             leader = results[0]
             if leader[0] not in SEEN_INSIDE:
+                if not leader[0]:
+                    covered = max(covered, leader[3])
+                    continue
                 if leader[2] < covered:
                     continue
                 covered = leader[3]
                 if leader[0] == "url":
                     url_end = covered
-            elif leader[2] < url_end and leader[0] == "file" and not _names_a_sample(padded, leader):
+            elif leader[2] < url_end and leader[0] == "file" and not _names_a_sample(view, leader):
                 continue
-            append(leader)
-            if len(results) > 1:
-                found += results[1:]
+            for kind, value, low, high, name in results:
+                if offsets:
+                    low, high = offsets[low], offsets[high - 1] + 1  # noqa: PLW2901 - the same place in `padded`
+                append(make(Sighting, (kind, value, padded[low:high], low + shift, high + shift, name, ())))
         found.sort(key=_START)
         return found
 
 
-_START = itemgetter(2)
+_START = itemgetter(3)
 
 
 def _names_a_sample(text: str, found: Found) -> bool:

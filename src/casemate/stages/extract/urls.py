@@ -155,7 +155,7 @@ def _host_span(text: str, start: int, end: int) -> tuple[int, int]:
 
 def read_path_after(text: str, plain: str, start: int, end: int) -> Found | None:
     """Confirm a URL without a scheme: the host, written `plain`, stands at `start..end` and a path follows."""
-    match = _PATH.match(text, end)
+    match = _PATH.match(text, end) if _PATH_LIKE.match(text, end) else None
     if match is None:
         return None
     raw = trim_end(match[0], text[start - 1])
