@@ -48,7 +48,7 @@ ANCHORS: tuple[Anchor, ...] = (
     Anchor("sha512", rf"{_WORD_END}[0-9a-f]{{128}}{_WORD_END}", tail=1),
     Anchor("tlsh", rf"{_WORD_END}[0-9a-f]{{70}}{_WORD_END}", tail=1),
     Anchor("tlsh", rf"{_WORD_END}t1[0-9a-f]{{70}}{_WORD_END}", tail=1, needs=b"t1"),
-    Anchor("ssdeep", r":[a-z0-9/+]{6,64}:[a-z0-9/+]{6}"),
+    Anchor("ssdeep", r"[0-9]:[a-z0-9/+]{6,64}:[a-z0-9/+]{6}"),
     Anchor("cve", r"cve[^a-z0-9][0-9]{4}[^a-z0-9][0-9]{4}", needs=b"cve"),
     Anchor("ghsa", r"ghsa-[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}[^0-9a-z]", tail=1, needs=b"ghsa-"),
     Anchor("cwe", r"cwe[- ?:][0-9]", needs=b"cwe"),
