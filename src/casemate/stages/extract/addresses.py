@@ -37,7 +37,7 @@ class _Validity(dict[str, bool]):
     """Remembers which strings are addresses: logs repeat them, and a dictionary answers fastest."""
 
     def __missing__(self, text: str) -> bool:
-        if len(self) > 100_000:
+        if len(self) > 50_000:
             self.clear()
         self[text] = answer = is_ipv4(text)
         return answer

@@ -25,7 +25,7 @@ service question answers field fields ecs as geo hash pe code_signature dll read
 _CODE_OWNERS = frozenset(_CODE_OWNERS_TEXT.split())
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def canonical_domain(text: str, *, trusted: bool = False) -> str:
     """Write a domain in lower case and ASCII (IDNA); empty when it is none.
 

@@ -28,7 +28,7 @@ class _Suffixes(dict[str, bool]):
     """Remembers which last labels end a domain; most anchors fall here, so it is asked before anything else."""
 
     def __missing__(self, label: str) -> bool:
-        if len(self) > 100_000:
+        if len(self) > 50_000:
             self.clear()
         self[label] = answer = known_suffix(label)
         return answer
@@ -38,7 +38,7 @@ class _Names(dict[str, str]):
     """Remembers the canonical form of names, empty for what is no domain."""
 
     def __missing__(self, name: str) -> str:
-        if len(self) > 100_000:
+        if len(self) > 50_000:
             self.clear()
         self[name] = answer = canonical_domain(name)
         return answer

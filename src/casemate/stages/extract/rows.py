@@ -11,10 +11,12 @@ from casemate.core.text import Chunk, locate
 _SURROGATES: Final = "surrogatepass"
 
 
-@lru_cache(maxsize=65536)
-def _head(kind: str, value: str, raw: str, hash_name: str) -> str:
+def _write_head(kind: str, value: str, raw: str, hash_name: str) -> str:
     text = f'{{"type":"{kind}","value":{encode_basestring(value)},"raw":{encode_basestring(raw)}'
     return f'{text},"hash":"{hash_name}"' if hash_name else text
+
+
+_remembered_head = lru_cache(maxsize=32768)(_write_head)
 
 
 def rows_jsonl(sightings: Iterable[Sighting], source: str, line_of: Callable[[int], int]) -> bytes:
@@ -24,13 +26,14 @@ def rows_jsonl(sightings: Iterable[Sighting], source: str, line_of: Callable[[in
     feed unless there is nothing to write.
     """
     middle = f',"source":{encode_basestring(source)},"start":'
-    head = _head
+    remembered, plain = _remembered_head, _write_head
     lines: list[str] = []
     append = lines.append
     for kind, value, raw, start, end, hash_name, layers in sightings:
         tail = ""
         if layers:
             tail = ',"layers":[' + ",".join(map(encode_basestring, layers)) + "]"
+        head = remembered if len(raw) < 128 else plain  # long ones are rarely repeated, and would fill the memory
         append(f'{head(kind, value, raw, hash_name)}{middle}{start},"end":{end},"line":{line_of(start)}{tail}}}\n')
     return "".join(lines).encode("utf-8", _SURROGATES)
 
