@@ -23,6 +23,7 @@ from casemate.pipeline.assessing import Told, ask_model, choose_excerpts, choose
 from casemate.pipeline.reading import Reading, edition_of, read_source
 from casemate.pipeline.receiving import Received, receive
 from casemate.pipeline.tools import Tools
+from casemate.policy import Limits
 from casemate.stages.classify import classify
 from casemate.stages.ingest import Source
 from casemate.stages.retrieve import choose_passages, features_of, find_related
@@ -95,14 +96,20 @@ def triage(
 def _receive(
     sources: Iterable[Source | Issue], tools: Tools, spools: list[BinaryIO], progress: Progress
 ) -> tuple[list[Received], list[Issue]]:
+    limits = tools.policy.limits
     received: dict[str, Received] = {}
     unread: list[Issue] = []
     for source in sources:
         if isinstance(source, Issue):
             unread.append(source)
             continue
+        if len(received) >= limits.case_inputs:
+            message = f"more than {limits.case_inputs:,} inputs for one case; this one and all after it were left out"
+            way_out = "make several cases, or raise limits.case_inputs in the policy"
+            unread.append(Issue("case-inputs", Severity.ERROR, message, source.name, "", way_out))
+            break
         progress(f"receiving {len(received) + 1}")
-        item = receive(source, tools.policy.limits, spools)
+        item = receive(source, limits, spools)
         if isinstance(item, Issue):
             unread.append(item)
         else:
@@ -136,7 +143,7 @@ def _make_case(
     limits = tools.policy.limits
     texts = store.texts(edition_of(tools))
     cite = _citer(texts, limits.quote_chars)
-    evidence, observables, timeline = _join(readings, limits.timeline_entries)
+    evidence, observables, timeline = _join(readings, limits)
 
     progress("looking up what is known")
     named = findings_of_ids(observables, tools.knowledge, cite, limits.citations_per_finding)
@@ -206,7 +213,7 @@ def _citer(texts: Texts, most: int) -> Callable[[Span], Citation]:
 
 
 def _join(
-    readings: Sequence[Reading], entries: int
+    readings: Sequence[Reading], limits: Limits
 ) -> tuple[tuple[Evidence, ...], tuple[Observable, ...], tuple[TimelineEntry, ...]]:
     evidence = {item.id: item for reading in reversed(readings) for item in reversed(reading.evidence)}
     ordered = tuple(dict.fromkeys(item.id for reading in readings for item in reading.evidence))
@@ -215,13 +222,17 @@ def _join(
         for item in reading.observables:
             key = (item.type, item.value, item.hash)
             held = observables.get(key)
-            observables[key] = item if held is None else _add(held, item)
+            observables[key] = item if held is None else _add(held, item, limits.spans_per_observable)
     timeline = sorted((entry for reading in readings for entry in reading.timeline), key=lambda entry: entry.first)
-    return tuple(evidence[name] for name in ordered), tuple(observables.values()), tuple(timeline[:entries])
+    return (
+        tuple(evidence[name] for name in ordered),
+        tuple(observables.values()),
+        tuple(timeline[: limits.timeline_entries]),
+    )
 
 
-def _add(held: Observable, other: Observable) -> Observable:
-    spans = tuple(dict.fromkeys((*held.spans, *other.spans)))[: max(len(held.spans), len(other.spans), 1)]
+def _add(held: Observable, other: Observable, places: int) -> Observable:
+    spans = tuple(dict.fromkeys((*held.spans, *other.spans)))[:places]
     return replace(held, count=held.count + other.count, spans=spans)
 
 

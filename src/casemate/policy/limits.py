@@ -31,6 +31,7 @@ class Limits:
     email_bytes: int = 128 * MIB  # one message with its attachments
     email_parts: int = 500  # MIME parts of one message
     evtx_bytes: int = 8 * GIB  # one Windows event log
+    case_inputs: int = 20_000  # files of one case; more are several cases
     directory_files: int = 1_000_000  # files found under one folder that was named
     template_lines: int = 200_000  # lines of one source turned into templates, to relate cases
     observables_per_case: int = 200_000  # distinct ones
