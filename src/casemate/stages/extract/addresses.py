@@ -83,11 +83,13 @@ def read_ipv4(text: str, end: int) -> tuple[Found, ...]:
     start = end - match.end()
     value = text[start:end]
     after = text[end]
-    if (
-        not _VALID[value]
-        or not ((text[start - 1] in _QUIET_BEFORE and after in _QUIET_AFTER) or _standing_alone(text, start, end))
-        or _is_version(text, start, end)
-    ):
+    before, earlier = text[start - 1], text[start - 2]
+    if not _VALID[value]:
+        return NOTHING
+    if not (before in _QUIET_BEFORE and after in _QUIET_AFTER) and not _standing_alone(text, start, end):
+        return NOTHING
+    suspect = earlier.isalpha() if before == "/" else earlier in _MAY_END_VERSION
+    if (suspect or (after == " " and text[end + 1] in "aAoO")) and _is_version(text, start, end):
         return NOTHING
     if after in "/:[({":
         if after in "[({" and text[end + 1] in ".d@" and text[end + 2] in ".])}o":

@@ -163,24 +163,25 @@ class Scanner:
         append = found.append
         covered, url_end = 0, 0
         for hit in self._engine.hits(view.encode("latin-1", "replace")):
-            read, tail, hidden = table[hit & KIND_MASK]
+            read, tail, covers = table[hit & KIND_MASK]
             at = (hit >> KIND_BITS) - tail
-            if hidden and at <= covered:
+            if covers and at <= covered:
                 continue
             results = read(view, at)
             if not results:
                 continue
-            leader = results[0]
-            if leader[0] not in SEEN_INSIDE:
-                if not leader[0]:
-                    covered = max(covered, leader[3])
+            kind, _, low, high, _ = results[0]
+            if covers or kind not in SEEN_INSIDE:
+                if low < covered:
+                    if not kind:
+                        covered = max(covered, high)
                     continue
-                if leader[2] < covered:
+                covered = high
+                if kind == "url":
+                    url_end = high
+                elif not kind:
                     continue
-                covered = leader[3]
-                if leader[0] == "url":
-                    url_end = covered
-            elif leader[2] < url_end and leader[0] == "file" and not _names_a_sample(view, leader):
+            elif low < url_end and kind == "file" and not _names_a_sample(view, results[0]):
                 continue
             for kind, value, low, high, name in results:
                 if offsets:
