@@ -13,7 +13,7 @@ from casemate.core.marking import Marking
 from casemate.knowledge import Knowledge
 from casemate.pipeline.tools import Tools
 from casemate.pipeline.triage import Order, Outcome, triage
-from casemate.policy import Policy
+from casemate.policy import Limits, Policy
 from casemate.stages.extract.scanner import Scanner
 from casemate.stages.generate.scripted import Scripted
 from casemate.stages.ingest import find_sources
@@ -38,7 +38,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def run(
     knowledge: Knowledge, store: Store, *paths: Path, model: Scripted | None = None, order: Order = ORDER
 ) -> Outcome:
-    tools = Tools(Policy(), knowledge, Scanner(), model)
+    roomy = Policy(limits=Limits(prompt_tokens=6_000))
+    tools = Tools(roomy, knowledge, Scanner(), model)
     return triage(find_sources([str(path) for path in paths]), order, tools, store)
 
 

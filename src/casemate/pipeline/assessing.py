@@ -1,5 +1,6 @@
 """Stages 5 and 6: ask the model for a summary, keep what the evidence carries, compose the rest from the findings."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ from casemate.tasks.triage.summary import SENTENCES
 
 ENOUGH = 3
 """Sentences of the model that must hold for its summary to stand; with fewer the composed one is shown."""
+
+UNTOLD = frozenset({"injection", "payload"})
+"""Kinds of finding whose lines are not shown to the model; what they are is told by code."""
 
 CONTEXT = 160
 """Characters shown to the model on either side of what a finding cites, cut at line ends."""
@@ -46,9 +50,10 @@ def choose_excerpts(
 ) -> tuple[Excerpt, ...]:
     """Choose what the model sees: the lines that findings cite, the most severe first, then records of the timeline.
 
-    Lines that talk to a model are left out: the finding about them is made by code.
+    Encoded payloads are left out, which cost many tokens and say nothing, and lines that talk to a model.
     """
-    spans = [finding.citations[0].span for finding in findings if finding.citations and finding.kind != "injection"]
+    told = (finding for finding in findings if finding.citations and finding.kind not in UNTOLD)
+    spans = [finding.citations[0].span for finding in told]
     spans += [entry.span for entry in timeline]
     excerpts: list[Excerpt] = []
     for span in spans:
@@ -126,7 +131,10 @@ def ask_model(
 
 def _complete(model: Model, request: Request, retries: int) -> tuple[Completion | None, Issue | None]:
     failure = None
+    started = time.monotonic()
     for _ in range(retries + 1):
+        if time.monotonic() - started >= request.seconds:
+            break  # an engine that is too slow once is too slow twice
         try:
             return model.complete(request), None
         except EngineFailed as error:

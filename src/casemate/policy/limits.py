@@ -52,9 +52,9 @@ class Limits:
     # language model
     model_file_bytes: int = 64 * GIB  # one GGUF
     model_header_bytes: int = 64 * MIB  # its header
-    prompt_tokens: int = 800  # estimated; what the model reads, instruction included
-    answer_tokens: int = 240  # what it may write
-    answer_seconds: float = 120.0  # one request to a model
+    prompt_tokens: int = 600  # estimated; what the model reads, instruction included
+    answer_tokens: int = 360  # what it may write
+    answer_seconds: float = 60.0  # one request to a model
     engine_start_seconds: float = 120.0  # loading a model
     report_evidence_chars: int = 200_000  # of evidence text in one HTML report
     report_rows: int = 200  # of one table shown to a person; the data formats carry them all

@@ -1,6 +1,7 @@
 """What triage asks of a language model, and how its answer is read; the instruction is static and comes first."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,17 @@ from casemate.core.issue import Issue, Severity
 from casemate.stages.generate import Request, fence
 from casemate.stages.validate import Excerpt
 
-PROSE_CHARS = 3
-EVIDENCE_CHARS = 2
-"""Characters a token, estimated with care: logs hold many numbers and names, each of which costs several tokens."""
+_PIECES = re.compile(r"[^\W\d_]+|\d|\S")
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate with care how many tokens a text costs: a digit or a sign one each, a word one for every three letters.
+
+    Logs cost two or three times as many tokens a character as prose: SmolLM2 reads 18 lines of sshd as 991 tokens,
+    which are estimated here as 1,026.
+    """
+    return sum((len(piece) + 2) // 3 for piece in _PIECES.findall(text))
+
 
 INSTRUCTION = """\
 You help a security analyst. Below, between the lines BEGIN EVIDENCE and END EVIDENCE, is data from an incident.
@@ -36,8 +45,8 @@ SCHEMA: Mapping[str, Any] = {
                 "additionalProperties": False,
                 "required": ["quote", "text"],
                 "properties": {
-                    "quote": {"type": "string", "minLength": 8, "maxLength": 240},
-                    "text": {"type": "string", "minLength": 12, "maxLength": 300},
+                    "quote": {"type": "string", "minLength": 8, "maxLength": 120},
+                    "text": {"type": "string", "minLength": 12, "maxLength": 160},
                 },
             },
         }
@@ -59,12 +68,13 @@ def build_request(
     excerpts: Sequence[Excerpt], marker: str, *, seed: int, prompt_tokens: int, answer_tokens: int, seconds: float
 ) -> tuple[Request, tuple[Excerpt, ...]]:
     """Fence as many excerpts as the token budget holds, in the order given; gives the request and what was shown."""
-    budget = (prompt_tokens - len(INSTRUCTION) // PROSE_CHARS) * EVIDENCE_CHARS
+    budget = prompt_tokens - estimate_tokens(INSTRUCTION)
     shown: list[Excerpt] = []
     for excerpt in excerpts:
-        if len(excerpt.text) + 1 > budget:
+        cost = estimate_tokens(excerpt.text)
+        if cost > budget:
             continue
-        budget -= len(excerpt.text) + 1
+        budget -= cost
         shown.append(excerpt)
     body = "\n".join(excerpt.text for excerpt in shown)
     request = Request(
