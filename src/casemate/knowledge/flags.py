@@ -11,10 +11,11 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
+from typing import overload
 
 from casemate.knowledge.ranges import address_bounds, address_flags, flatten, name_flags
 from casemate.knowledge.records import WarningList
@@ -104,7 +105,7 @@ class Flags:
 
     hashes: "array[int]"
     members: "array[int]"
-    runs: dict[int, list[int]]
+    runs: Mapping[int, Sequence[int]]
     labels: dict[int, "array[int]"]
     sets: list[list[int]]
     lists: Mapping[int, tuple[str, frozenset[str]]]
@@ -210,7 +211,7 @@ def load_flags(
         if matching == "regex" and "email-addr" in types:
             texts = zlib.decompress(members(number)).decode().splitlines()
             patterns += [(number, pattern) for text in texts if (pattern := _compile(text))]
-    runs = {version: _read_runs(table(f"runs{version}")) for version in (4, 6)}
+    runs = {version: _Runs(table(f"runs{version}")) for version in (4, 6)}
     labels = {version: _read_array("I", table(f"labels{version}")) for version in (4, 6)}
     return Flags(
         hashes=_read_array("Q", table("hashes")),
@@ -229,8 +230,27 @@ def _read_array(code: str, data: bytes) -> "array[int]":
     return _to_little(values)
 
 
-def _read_runs(data: bytes) -> list[int]:
-    return [int.from_bytes(data[place : place + 17], "big") for place in range(0, len(data), 17)]
+class _Runs(Sequence[int]):
+    """The first addresses of the runs, 17 bytes each as stored: read where a search looks, not all at once."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __len__(self) -> int:
+        return len(self._data) // 17
+
+    @overload
+    def __getitem__(self, place: int) -> int: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Sequence[int]": ...
+    def __getitem__(self, place: int | slice) -> "int | Sequence[int]":
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        if place < 0:
+            place += len(self)
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        return int.from_bytes(self._data[place * 17 : place * 17 + 17], "big")
 
 
 def _compile(text: str) -> re.Pattern[str] | None:

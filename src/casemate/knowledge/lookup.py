@@ -179,8 +179,8 @@ class Knowledge:
 
     @cached_property
     def _finder(self) -> NameFinder:
-        names = [(str(name), str(folded), int(str(rule))) for name, folded, rule in self._rows(queries.NAMES_TO_FIND)]
-        return NameFinder(names, frozenset(str(row[0]) for row in self._rows(queries.LIST_WORDS)))
+        rows = self._rows(queries.GET_READY_NAMES)
+        return NameFinder(bytes(rows[0][0]) if rows and isinstance(rows[0][0], bytes) else b"{}")
 
     def search(self, query: str, kinds: Sequence[str] = (), limit: int = 10) -> tuple[Passage, ...]:
         """Find the passages that answer a query best, by BM25 over title, names and text (SQLite FTS5).

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import accumulate
+from typing import Any
+
+import orjson
 
 from casemate.core.passage import Entry
 from casemate.knowledge.kinds import NAMED_KINDS
@@ -133,14 +136,23 @@ class _Name:
     exact: frozenset[str]
 
 
+def pack_names(names: Iterable[tuple[str, str, int]], words: frozenset[str]) -> bytes:
+    """Make names (as written, folded, rule) ready for `NameFinder`, as JSON that the index keeps."""
+    anchors: dict[str, list[list[object]]] = {}
+    for name, folded, rule in names:
+        for anchor, made in _prepare(name, folded, rule, words):
+            row = [made.folded, made.rule, made.tokens, made.gaps, made.anchor, sorted(made.exact)]
+            anchors.setdefault(anchor, []).append(row)
+    return orjson.dumps(anchors, option=orjson.OPT_SORT_KEYS)
+
+
 class NameFinder:
     """All names made ready for one pass: a dict from the anchor, the most telling token of a name, to the names."""
 
-    def __init__(self, names: Iterable[tuple[str, str, int]], words: frozenset[str] = frozenset()) -> None:
+    def __init__(self, packed: bytes) -> None:
+        # A name is made an object when its anchor is first met: of tens of thousands a text meets a few dozen.
+        self._packed: dict[str, list[list[Any]]] = orjson.loads(packed)
         self._anchors: dict[str, list[_Name]] = {}
-        for name, folded, rule in names:
-            for anchor, made in _prepare(name, folded, rule, words):
-                self._anchors.setdefault(anchor, []).append(made)
 
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Yield start, end and folded name of each name in the text, leftmost and longest first, not overlapping."""
@@ -165,13 +177,24 @@ class NameFinder:
                 reached = end
                 yield start, end, folded
 
+    def _named(self, anchor: str) -> list[_Name]:
+        known = self._anchors.get(anchor)
+        if known is None and anchor in self._packed:
+            rows = self._packed[anchor]
+            known = [
+                _Name(folded, rule, tuple(tokens), tuple(gaps), place, frozenset(exact))
+                for folded, rule, tokens, gaps, place, exact in rows
+            ]
+            self._anchors[anchor] = known
+        return known or []
+
     def _candidates(self, tokens: set[str]) -> dict[str, list[_Name]]:
         """Return, by the anchors as they stand in the text, the names all of whose tokens the text holds."""
         lowered = {token.lower() for token in tokens}
         telling = not lowered.isdisjoint(_TELLING_TOKENS)
         candidates = {}
         for token in tokens:
-            names = self._anchors.get(token.lower())
+            names = self._named(token.lower())
             held = names and [
                 name for name in names if lowered.issuperset(name.tokens) and (telling or name.rule != IN_CONTEXT)
             ]

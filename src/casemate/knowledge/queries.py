@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 APPLICATION_ID = 0x636D6B31  # "cmk1"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = files("casemate.knowledge").joinpath("schema.sql").read_text("utf-8")
 
@@ -80,6 +80,9 @@ NAMED_ENTRIES = (
     "SELECT key, kind, names, state FROM entry WHERE shown = 1 AND kind <> 'procedure' AND names <> '[]' ORDER BY key"
 )
 NAMES_TO_FIND = "SELECT written, folded, min(rule) FROM name WHERE rule > 0 GROUP BY written, folded ORDER BY written"
+DROP_READY_NAMES = "DELETE FROM ready_names"
+ADD_READY_NAMES = "INSERT INTO ready_names (data) VALUES (?)"
+GET_READY_NAMES = "SELECT data FROM ready_names"
 ADD_WORD = "INSERT OR IGNORE INTO word (word) VALUES (?)"
 DROP_WORDS = "DELETE FROM word"
 LIST_WORDS = "SELECT word FROM word"

@@ -71,3 +71,6 @@ CREATE TABLE warning_table (
 CREATE TABLE word (
     word TEXT PRIMARY KEY
 ) WITHOUT ROWID;
+
+-- The names to find in texts, made ready (names.py): one row.
+CREATE TABLE ready_names (data BLOB NOT NULL);

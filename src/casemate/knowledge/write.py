@@ -14,7 +14,7 @@ from casemate.core.errors import StoreFailed
 from casemate.knowledge import queries
 from casemate.knowledge.flags import make_tables, pack_members
 from casemate.knowledge.folding import fold_name
-from casemate.knowledge.names import rule_of
+from casemate.knowledge.names import pack_names, rule_of
 from casemate.knowledge.records import Edition, Note, Progress, Record
 from casemate.knowledge.seal import check_seal, put_in_place
 
@@ -136,6 +136,8 @@ def finish(connection: sqlite3.Connection, *, lists_changed: bool, progress: Pro
     progress("indexing names", 0, 0)
     connection.execute(queries.DROP_NAMES)
     connection.executemany(queries.ADD_NAME, _names(connection, words))
+    connection.execute(queries.DROP_READY_NAMES)
+    connection.execute(queries.ADD_READY_NAMES, [pack_names(connection.execute(queries.NAMES_TO_FIND), words)])
     if lists_changed:
         progress("joining warning lists", 0, 0)
         connection.execute(queries.DROP_TABLES)
