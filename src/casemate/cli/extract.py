@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from casemate.cli.home import open_policy
+from casemate.cli.home import cache_folder, open_policy
 from casemate.cli.terminal import Progress, tell
 from casemate.core.errors import WrongUsage
 from casemate.core.evidence import Opened
@@ -47,7 +47,7 @@ def _extract(arguments: argparse.Namespace, out: BinaryIO) -> int:
     from casemate.stages.ingest import find_sources, read
 
     limits = open_policy(arguments).limits
-    scanner = Scanner()
+    scanner = Scanner(cache=cache_folder())
     writer = WRITERS[arguments.format](out)
     unread = 0
     size = 0

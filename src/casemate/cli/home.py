@@ -32,6 +32,11 @@ def knowledge_path() -> Path:
     return home() / "knowledge.sqlite"
 
 
+def cache_folder() -> Path:
+    """Name the folder for what can be made again at any time."""
+    return home() / "cache"
+
+
 def open_knowledge() -> "Knowledge":
     """Open the knowledge index; `NotTrusted` when there is none."""
     from casemate.knowledge import Knowledge
@@ -113,6 +118,7 @@ __all__ = [
     "NotTrusted",
     "actor",
     "add_store_option",
+    "cache_folder",
     "home",
     "knowledge_path",
     "open_knowledge",

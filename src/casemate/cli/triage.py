@@ -6,6 +6,7 @@ import sys
 from casemate.cli.home import (
     actor,
     add_store_option,
+    cache_folder,
     open_knowledge,
     open_language_model,
     open_policy,
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         open_language_model(arguments.model, policy) as model,
         open_store(arguments.store, policy) as store,
     ):
-        tools = Tools(policy, knowledge, Scanner(), model)
+        tools = Tools(policy, knowledge, Scanner(cache=cache_folder()), model)
         with Progress() as progress:
             order = Order(marking, actor(), arguments.seed)
             outcome = triage(find_sources(arguments.paths, policy.limits), order, tools, store, progress)

@@ -1,6 +1,7 @@
 """The scanner: text in, sightings of observables out, in one pass."""
 
 from operator import itemgetter
+from pathlib import Path
 from typing import Protocol
 
 from casemate.core.errors import WrongUsage
@@ -116,28 +117,29 @@ class Engine(Protocol):
         ...
 
 
-def _choose(engine: str) -> Engine:
+def _choose(engine: str, cache: Path | None) -> Engine:
     if engine == "re":
         return ReEngine()
     if engine == "hyperscan":
-        return HyperscanEngine()
+        return HyperscanEngine(cache)
     if engine != "auto":
         raise WrongUsage(f"unknown scan engine {engine!r}", way_out='choose "auto", "hyperscan" or "re"')
     try:
         import hyperscan  # noqa: F401 - only whether it is there
     except ImportError:
         return ReEngine()
-    return HyperscanEngine()
+    return HyperscanEngine(cache)
 
 
 class Scanner:
     """Finds observables in text; make one and use it for many texts, in one thread at a time.
 
     `engine` is `auto` (hyperscan where it is installed, else `re`), `hyperscan` or `re`; all give the same answers.
+    `cache` is a folder where the compiled form may be kept.
     """
 
-    def __init__(self, engine: str = "auto") -> None:
-        self._engine = _choose(engine)
+    def __init__(self, engine: str = "auto", cache: Path | None = None) -> None:
+        self._engine = _choose(engine, cache)
         self._table = [(READERS[one.name], one.tail, one.name not in SEEN_BEYOND) for one in ANCHORS]
 
     @property
