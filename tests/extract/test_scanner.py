@@ -1,6 +1,7 @@
 """The scanner: every type's example is found, spans select what they say, parts give what the whole gives."""
 
 import random
+import re
 import string
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from casemate.core.errors import WrongUsage
 from casemate.stages.extract.engine_hyperscan import HyperscanEngine
 from casemate.stages.extract.engine_re import ReEngine
-from casemate.stages.extract.patterns import ANCHORS, KIND_BITS, KIND_MASK
+from casemate.stages.extract.patterns import ANCHORS, KIND_BITS, KIND_MASK, any_of
 from casemate.stages.extract.scanner import READERS, Scanner
 from casemate.stages.extract.types import TYPES
 
@@ -51,6 +52,8 @@ FRAGMENTS = [
     "e．com",
     "www.x.co.uk/a",
     "\\\\srv\\share\\x",
+    "hxxp\n[:]//",
+    "mutex\n: x-1",
     "[",
     "]",
     "(",
@@ -204,3 +207,11 @@ def test_engines_agree_on_real_reports_and_logs(scanner, portable, shared_data):
                 assert portable.scan(text) == scanner.scan(text), member.name
                 read += 1
     assert read > 5
+
+
+@given(st.lists(st.text(alphabet="abc1", max_size=4), max_size=12))
+def test_a_tree_of_letters_matches_its_words_and_no_other(words):
+    words = [word for word in words if word]
+    pattern = re.compile(any_of(words))
+    for word in ["", *words, *(word + "a" for word in words), *(word[:-1] for word in words)]:
+        assert bool(pattern.fullmatch(word)) == (word in words or (not words and not word))

@@ -1,6 +1,7 @@
 """IP addresses in text: IPv4 and IPv6 with network length and port, told from version numbers and object ids."""
 
 import re
+from functools import lru_cache
 
 from casemate.stages.extract.checks import canonical_ipv6, is_ipv4
 from casemate.stages.extract.found import NOTHING, Found
@@ -135,19 +136,25 @@ def read_ipv6(text: str, end: int) -> tuple[Found, ...]:
     before, after = text[start - 1], text[stop]
     if before.isalnum() or after.isalnum() or before in "_$" or after == "_":
         return NOTHING
-    plain = raw.replace("[:]", ":")
-    groups = plain.split(":")
-    if len(groups) == 9 and "" not in groups and groups[8].isdigit():  # eight groups and a port
-        plain = plain.rpartition(":")[0]
-    if "." in plain or not _believable(plain):
-        return NOTHING
-    value = canonical_ipv6(plain)
+    value = _canonical_run(raw)
     if not value:
         return NOTHING
     network = _NETWORK.match(text, stop) if after == "/" else None
     if network and int(network[1]) <= 128:
         return (("ipv6-addr", f"{value}/{int(network[1])}", start, network.end(), ""),)
     return (("ipv6-addr", value, start, stop, ""),)
+
+
+@lru_cache(maxsize=4096)
+def _canonical_run(raw: str) -> str:
+    """Write the address that a run of digits and colons stands for, in canonical form; empty when it is none."""
+    plain = raw.replace("[:]", ":")
+    groups = plain.split(":")
+    if len(groups) == 9 and "" not in groups and groups[8].isdigit():  # eight groups and a port
+        plain = plain.rpartition(":")[0]
+    if "." in plain or not _believable(plain):
+        return ""
+    return canonical_ipv6(plain)
 
 
 def _believable(plain: str) -> bool:

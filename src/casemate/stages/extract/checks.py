@@ -28,7 +28,6 @@ def is_ipv4(text: str) -> bool:
     return octets[0] != "0" or text == "0.0.0.0"  # noqa: S104 - compared, never bound
 
 
-@lru_cache(maxsize=4096)
 def canonical_ipv6(text: str) -> str:
     """Write an IPv6 address as RFC 5952 wants it; empty when it is none."""
     try:

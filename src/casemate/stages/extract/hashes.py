@@ -69,22 +69,26 @@ def read_ja4(text: str, end: int) -> tuple[Found, ...]:
     return (("tls-fingerprint", text[end - 36 : end].lower(), end - 36, end, ""),)
 
 
-def _token(text: str, end: int, most: int) -> tuple[str, int]:
-    start = end
-    while start > 0 and end - start <= most and text[start - 1].isascii() and text[start - 1].isalnum():
-        start -= 1
-    return text[start:end], start
+_TOKEN = re.compile(r"[0-9A-Za-z]{1,110}")
+
+
+def _token(text: str, start: int) -> tuple[str, int]:
+    match = _TOKEN.match(text, start)
+    assert match is not None  # the anchor has seen some of it
+    return match[0], match.end()
 
 
 def read_bitcoin(text: str, end: int) -> tuple[Found, ...]:
-    """Confirm a Base58Check address by its checksum."""
-    token, start = _token(text, end, 35)
+    """Confirm a Base58Check address, the first 26 characters of which end at `end`, by its checksum."""
+    start = end - 26
+    token, end = _token(text, start)
     return (("cryptocurrency-wallet", token, start, end, ""),) if is_bitcoin_base58(token) else NOTHING
 
 
 def read_bech32(text: str, end: int) -> tuple[Found, ...]:
-    """Confirm a `bc1` address by its checksum; its value is lower case (BIP 173)."""
-    token, start = _token(text, end, 90)
+    """Confirm a `bc1` address, 14 characters of which end at `end`, by its checksum; its value is lower case."""
+    start = end - 14
+    token, end = _token(text, start)
     return (("cryptocurrency-wallet", token.lower(), start, end, ""),) if is_bitcoin_bech32(token) else NOTHING
 
 
@@ -96,6 +100,7 @@ def read_ethereum(text: str, end: int) -> tuple[Found, ...]:
 
 
 def read_monero(text: str, end: int) -> tuple[Found, ...]:
-    """Confirm a Monero address by its checksum."""
-    token, start = _token(text, end, 106)
+    """Confirm a Monero address, the first 95 characters of which end at `end`, by its checksum."""
+    start = end - 95
+    token, end = _token(text, start)
     return (("cryptocurrency-wallet", token, start, end, ""),) if is_monero(token) else NOTHING

@@ -20,7 +20,7 @@ _EVENT_ID = re.compile(
 )
 _MORE_IDS = re.compile(r"(?:, ?(?:and |or )?| and | or | ?/ ?| ?& ?)([0-9]{1,5})(?![0-9A-Za-z.:/-])")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
-_AS = re.compile(r"ASN?[ #:]?([0-9]{2,10})\Z")
+_AS = re.compile(r"ASN?[ #:]?([0-9]{2,10})(?![0-9A-Za-z])")
 
 
 def read_cve(text: str, end: int) -> tuple[Found, ...]:
@@ -79,13 +79,14 @@ def read_attack(text: str, end: int) -> tuple[Found, ...]:
 
 
 def read_asn(text: str, end: int) -> tuple[Found, ...]:
-    """Confirm an autonomous system number, written `AS64496` in its value (RFC 5396: asplain)."""
-    match = _AS.search(text, max(end - 14, 0), end)
+    """Confirm an autonomous system number, the first two digits of which end at `end`; its value is `AS64496`."""
+    start = text.rfind("A", end - 6 if end > 6 else 0, end)
+    match = _AS.match(text, start)
     if match is None or match[1][0] == "0" or int(match[1]) > 0xFFFFFFFF:
         return NOTHING
-    if text[end] in "-." and text[end + 1].isalnum():
+    if text[match.end()] in "-." and text[match.end() + 1].isalnum():
         return NOTHING
-    return (("autonomous-system", f"AS{int(match[1])}", match.start(), end, ""),)
+    return (("autonomous-system", f"AS{int(match[1])}", start, match.end(), ""),)
 
 
 def read_mac(text: str, end: int) -> tuple[Found, ...]:

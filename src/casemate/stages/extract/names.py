@@ -21,7 +21,7 @@ _ANY_DOT = re.compile(ANY_DOT)
 _WINDOW = 300
 _RETRIES = 3
 _NO_BEFORE = frozenset("$&@#~")
-_HOST_AFTER = re.compile(rf"[\])}}]?\s?([\w-]{{1,63}}(?:{ANY_DOT}[\w-]{{1,63}}){{1,20}})")
+_HOST_AFTER = re.compile(rf"[\])}}]?[ \t]?([\w-]{{1,63}}(?:{ANY_DOT}[\w-]{{1,63}}){{1,20}})")
 
 
 class _Suffixes(dict[str, bool]):
@@ -122,15 +122,12 @@ def _hidden_by_place(text: str, name: str, start: int, end: int) -> bool:
 
 
 def _with_tail(text: str, value: str, start: int, end: int) -> tuple[Found, ...]:
-    after = text[end]
     until = end
-    port = _PORT.match(text, end) if after in ":[" else None
-    plain = value
+    port = None if text[end] == "/" else _PORT.match(text, end)
     if port and 0 < int(port[1]) < 65536:
         until = port.end()
-        plain = f"{value}:{int(port[1])}"
     if text[until] == "/":
-        url = read_path_after(text, plain, start, until)
+        url = read_path_after(text, f"{value}:{int(port[1])}" if port else value, start, until)
         if url:
             return (url, ("domain-name", value, start, until, ""))
     return (("domain-name", value, start, until, ""),)

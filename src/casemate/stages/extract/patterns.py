@@ -7,7 +7,10 @@ line feeds: so offsets in bytes are offsets in text (plus one), and an anchor ca
 Every anchor begins with a plain character or a class, without a quantifier, which is what lets `re` skip to it.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from casemate.stages.extract.tlds import SPECIAL, top_level_domains
 
 
 class Anchor(NamedTuple):
@@ -24,10 +27,30 @@ _WORD_END = r"[^0-9A-Za-z]"
 _AFTER_NAME = r"[^0-9A-Za-z_.\xc0-\xff-]"
 _TWO = r"[0-9a-f]{2}"
 
+
+def any_of(words: Iterable[str]) -> str:
+    """Write a pattern for exactly these words (letters and digits), as a tree of letters, which compiles small."""
+    endings: dict[str, list[str]] = {}
+    for word in words:
+        endings.setdefault(word[:1], []).append(word[1:])
+    shared: dict[str, list[str]] = {}
+    for letter in sorted(filter(None, endings)):
+        shared.setdefault(any_of(endings[letter]), []).append(letter)
+    ways = [(f"[{''.join(letters)}]" if len(letters) > 1 else letters[0]) + rest for rest, letters in shared.items()]
+    if not ways:
+        return ""
+    way = f"(?:{'|'.join(ways)})"
+    return f"{way}?" if "" in endings else way
+
+
+# Short endings exactly, since most dotted words in logs end in none of them; long ones by form, for a small table.
+_SHORT = any_of(name for name in {*top_level_domains(), *SPECIAL} if len(name) <= 3)
+_SUFFIX = rf"(?:{_SHORT}|[a-z]{{4,18}}|xn--[a-z0-9-]{{2,24}}|[A-Z]{{2,18}})"
+
 ANCHORS: tuple[Anchor, ...] = (
     Anchor("ipv4", r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}[^0-9]", tail=1),
-    Anchor("domain", rf"\.(?:[a-z][a-z0-9-]{{1,17}}|[A-Z]{{2,18}}){_AFTER_NAME}", tail=1, caseless=False),
-    Anchor("domain", r"\.(?:[a-z][a-z0-9-]{1,17}|[A-Z]{2,18})\.[^0-9A-Za-z]", tail=2, caseless=False),
+    Anchor("domain", rf"\.{_SUFFIX}{_AFTER_NAME}", tail=1, caseless=False),
+    Anchor("domain", rf"\.{_SUFFIX}\.[^0-9A-Za-z]", tail=2, caseless=False),
     Anchor("idn", r"\.[?\xc0-\xff][?\xc0-\xff-]"),
     Anchor("url", r":\\?/\\?/", needs=b"/"),
     Anchor("url", r"[\])}]\\?/\\?/", needs=b"/"),
@@ -66,15 +89,14 @@ ANCHORS: tuple[Anchor, ...] = (
     Anchor("mutex", r"mutant", needs=b"mutant"),
     Anchor("user-agent", r"mozilla/[0-9]", needs=b"mozilla/"),
     Anchor("marked-agent", r"user[-_ ]?agent", needs=b"agent"),
-    Anchor("asn", rf"[^0-9A-Za-z_]ASN?[ #:]?[0-9]{{2,10}}{_WORD_END}", tail=1, caseless=False),
+    Anchor("asn", r"[^0-9A-Za-z_]ASN?[ #:]?[0-9][0-9]", caseless=False),
     Anchor("mac", rf":{_TWO}:{_TWO}:{_TWO}:{_TWO}:{_TWO}{_WORD_END}", tail=1),
     Anchor("mac", rf"-{_TWO}-{_TWO}-{_TWO}-{_TWO}-{_TWO}{_WORD_END}", tail=1),
     Anchor("mac", rf"\.[0-9a-f]{{4}}\.[0-9a-f]{{4}}{_WORD_END}", tail=1),
-    Anchor("bitcoin", rf"{_WORD_END}[13][1-9A-HJ-NP-Za-km-z]{{25,34}}{_WORD_END}", tail=1, caseless=False),
-    Anchor("bech32", rf"{_WORD_END}bc1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{{11,87}}{_WORD_END}", tail=1, needs=b"bc1"),
+    Anchor("bitcoin", r"[^0-9A-Za-z][13][1-9A-HJ-NP-Za-km-z]{25}", caseless=False),
+    Anchor("bech32", r"[^0-9A-Za-z]bc1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{11}", needs=b"bc1"),
     Anchor("ethereum", rf"{_WORD_END}0x[0-9a-f]{{40}}{_WORD_END}", tail=1, needs=b"0x"),
-    Anchor("monero", rf"{_WORD_END}[48][1-9A-HJ-NP-Za-km-z]{{94}}{_WORD_END}", tail=1, caseless=False),
-    Anchor("monero", rf"{_WORD_END}4[1-9A-HJ-NP-Za-km-z]{{105}}{_WORD_END}", tail=1, caseless=False),
+    Anchor("monero", r"[^0-9A-Za-z][48][1-9A-HJ-NP-Za-km-z]{94}", caseless=False),
     Anchor(
         "ja4",
         r"[^0-9a-z][tqd][0-9][0-9s][di][0-9]{4}[0-9a-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}[^0-9a-z]",

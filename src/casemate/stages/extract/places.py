@@ -1,6 +1,7 @@
 """Names on a host: paths, registry keys, mutexes and user agents."""
 
 import re
+from functools import lru_cache
 
 from casemate.stages.extract.found import NOTHING, Found
 
@@ -19,6 +20,7 @@ etc usr var tmp home opt bin sbin root dev proc sys mnt media srv lib lib64 lib3
 library applications volumes storage sdcard vendor jffs system32 cdrom export nfs work scratch
 """
 _UNIX_ROOTS = frozenset(_UNIX_ROOTS_TEXT.split())
+_BEFORE_PATH = frozenset(" \"'=`\t(:<,>[\n")
 _METHOD_BEFORE = re.compile(
     r"(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|CONNECT|PROPFIND|TRACE|URI:?|uri:?|path:?) ?[\"'`]?\Z"
 )
@@ -41,7 +43,7 @@ _KEY = re.compile(
 )
 _MARKED_MUTEX = re.compile(
     r"(?:mutex|mutant)(?:es|s)?(?: (?:name|object|named|called|value)s?)?[\"'*_]{0,2}"
-    r"(?P<mark>\s?[:=]\s?| is | named | called |\s)[\"'`\u201c\u2018]?",
+    r"(?P<mark>[ \t]?[:=][ \t]?| is | named | called |[ \t])[\"'`\u201c\u2018]?",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"[^\"'`\u201d\u2019\n]{3,120}")
@@ -50,7 +52,7 @@ _BROWSER = re.compile(
     r"Mozilla/[0-9]\.[0-9]{1,2}(?: ?\([^()\n]{0,300}(?:\([^()\n]{0,100}\)[^()\n]{0,100}){0,3}\))?"
     r"(?: [A-Za-z][\w.!+-]*/[\w.+-]*(?: \([^()\n]{1,100}\))?| \[[\w ]+\]| Mobile| Safari| like Gecko)*"
 )
-_AGENT_MARK = re.compile(r"(?: ?strings?| ?header)?[\"']?[)]?\s?[:=]\s?(?P<quote>[\"'`\u201c]?)", re.IGNORECASE)
+_AGENT_MARK = re.compile(r"(?: ?strings?| ?header)?[\"']?[)]?[ \t]?[:=][ \t]?(?P<quote>[\"'`\u201c]?)", re.IGNORECASE)
 _AGENT_VALUE = re.compile(r"[^\s\"'`|<>\u201d][^\"`|<>\u201d\n\r]{2,300}")
 
 
@@ -96,24 +98,32 @@ def read_unix_path(text: str, end: int) -> tuple[Found, ...]:
     match = _UNIX.match(text, start)
     if match is None:
         return NOTHING
-    raw = match[0].rstrip(".,:;!?=#-")
+    length = _path_length(match[0], plain_before=text[start - 1] in _BEFORE_PATH)
+    if not length or (
+        (text[start - 2].isalpha() or text[start - 2] in ": ")
+        and (_METHOD_BEFORE.search(text, max(start - 12, 0), start))
+    ):
+        return NOTHING
+    return (("file-path", match[0][:length], start, start + length, ""),)
+
+
+@lru_cache(maxsize=16384)
+def _path_length(raw: str, *, plain_before: bool) -> int:
+    """Say how many characters of this are a path; 0 when it is none."""
+    raw = raw.rstrip(".,:;!?=#-")
     parts = raw.strip("/~").split("/")
     first = parts[0].lower()
-    if len(parts) < 2 and raw[0] != "~":
-        return NOTHING
-    if first not in _UNIX_ROOTS and raw[0] != "~":
-        if text[start - 1] not in " \"'=`\t(:<,>[\n" or not re.match(r"[A-Za-z._]", first):
-            return NOTHING
-        if not (len(parts) > 2 or _EXTENSION.search(raw)) or not all(
-            re.search(r"[A-Za-z]", part) for part in parts[:2]
-        ):
-            return NOTHING
-    if _METHOD_BEFORE.search(text, max(start - 12, 0), start):
-        return NOTHING
+    if raw[0] != "~":
+        if len(parts) < 2:
+            return 0
+        if first not in _UNIX_ROOTS:
+            letters = all(re.search(r"[A-Za-z]", part) for part in parts[:2])
+            if not plain_before or not letters or not re.match(r"[A-Za-z._]", first):
+                return 0
+            if len(parts) < 3 and not _EXTENSION.search(raw):
+                return 0
     cut = raw.find(":", 1)
-    if cut > 0:
-        raw = raw[:cut]
-    return (("file-path", raw, start, start + len(raw), ""),)
+    return cut if cut > 0 else len(raw)
 
 
 def read_registry(text: str, end: int) -> tuple[Found, ...]:

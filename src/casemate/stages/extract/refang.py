@@ -4,23 +4,23 @@ import re
 
 _OPEN, _CLOSE = r"[\[({<]", r"[\])}>]"
 DOT_WORD = r"(?:\.|dot|d0t|punto|punkt|,)"
-BRACKETED_DOT = rf"\s?{_OPEN}{{1,2}}\s?{DOT_WORD}\s?{_CLOSE}{{1,2}}\s?"
+BRACKETED_DOT = rf"[ \t]?{_OPEN}{{1,2}}[ \t]?{DOT_WORD}[ \t]?{_CLOSE}{{1,2}}[ \t]?"
 DEFANGED_DOT = rf"(?:{BRACKETED_DOT}|\\{{1,2}}\.|\.{_CLOSE}|{_OPEN}\.| (?:dot|DOT) )"
 ANY_DOT = rf"(?:{DEFANGED_DOT}|\.)"
-DEFANGED_AT = rf"(?:\s?{_OPEN}{{1,2}}\s?(?:@|at|AT|At)\s?{_CLOSE}{{1,2}}\s?|\\@)"
+DEFANGED_AT = rf"(?:[ \t]?{_OPEN}{{1,2}}[ \t]?(?:@|at|AT|At)[ \t]?{_CLOSE}{{1,2}}[ \t]?|\\@)"
 ANY_AT = rf"(?:{DEFANGED_AT}|@| (?:at|AT) )"
 
 _SPACE_DOT = re.compile(r"(?<=\w) (?:dot|DOT) (?=\w)")
 _DOT = re.compile(rf"{BRACKETED_DOT}|\\{{1,2}}\.|(?<=\w)\.{_CLOSE}(?=\w)|(?<=\w){_OPEN}\.(?=\w)", re.IGNORECASE)
 _AT = re.compile(DEFANGED_AT, re.IGNORECASE)
-_COLON = re.compile(rf"{_OPEN}\s?:\s?{_CLOSE}|\\:")
-_SLASHES = re.compile(rf"{_OPEN}\s?(//?)\s?{_CLOSE}|\\(/)")
-_SEPARATOR = re.compile(rf"{_OPEN}\s?://\s?{_CLOSE}")
+_COLON = re.compile(rf"{_OPEN}[ \t]?:[ \t]?{_CLOSE}|\\:")
+_SLASHES = re.compile(rf"{_OPEN}[ \t]?(//?)[ \t]?{_CLOSE}|\\(/)")
+_SEPARATOR = re.compile(rf"{_OPEN}[ \t]?://[ \t]?{_CLOSE}")
 _NESTED = re.compile(r"\bhxxp(?=s?\[?(?::|%3a))", re.IGNORECASE)
 _OTHER = re.compile(r"\[([-=?&#%_])\]")
 SCHEME_SEPARATOR = re.compile(
-    rf"\s?{_OPEN}\s?:\s?(?:\\?/){{2}}\s?{_CLOSE}\s?"  # [://]
-    rf"|(?::|\s?{_OPEN}\s?:\s?{_CLOSE})(?:(?:\\?/){{2}}|{_OPEN}\s?//\s?{_CLOSE}|(?:{_OPEN}/{_CLOSE}){{2}}|\\{{2}}) ?"
+    rf"[ \t]?{_OPEN}[ \t]?:[ \t]?(?:\\?/){{2}}[ \t]?{_CLOSE}[ \t]?"  # [://]
+    rf"|(?::|[ \t]?{_OPEN}[ \t]?:[ \t]?{_CLOSE})(?:(?:\\?/){{2}}|{_OPEN}[ \t]?//[ \t]?{_CLOSE}|(?:{_OPEN}/{_CLOSE}){{2}}|\\{{2}}) ?"
 )
 _SCHEMES = (
     (re.compile(r"(?:h[tx*_]{1,3}|hzz|ht)p|hxx|hxtp|htxp|http", re.IGNORECASE), "http"),

@@ -1,12 +1,14 @@
 """Sightings as lines of JSON, as `casemate extract --format jsonl` writes them; made for millions."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from json.encoder import encode_basestring
+from operator import attrgetter
 from typing import Final
 
 from casemate.core.observable import Sighting
-from casemate.core.text import Chunk, locate
+from casemate.core.text import Chunk
 
 _SURROGATES: Final = "surrogatepass"
 
@@ -44,19 +46,23 @@ def lines_of(chunk: Chunk) -> Callable[[int], int]:
     It counts on from the offset asked before, so asking in ascending order costs one pass over the text. Text that was
     made rather than decoded (a PDF page, a JSON string) has the line of the piece it came from.
     """
-    if len(chunk.pieces) != 1 or not chunk.pieces[0].verbatim:
-        return lambda offset: locate(chunk, offset, offset).line
-    count, base = chunk.text.count, chunk.start
-    line, last = chunk.pieces[0].line, 0
+    count, base, pieces = chunk.text.count, chunk.start, chunk.pieces
+    line, last, until = 1, 0, -1
+    verbatim = True
 
     def line_of(offset: int) -> int:
-        nonlocal line, last
+        nonlocal line, last, until, verbatim
         at = offset - base
-        if at >= last:
+        if not last <= at < until:  # another piece, or one asked before
+            piece = pieces[max(bisect_right(pieces, offset, key=_start_of) - 1, 0)]
+            line, last, verbatim = piece.line, piece.start - base, piece.verbatim
+            until = last + piece.length
+        if verbatim:
             line += count("\n", last, at)
-        else:
-            line -= count("\n", at, last)
-        last = at
+            last = at
         return line
 
     return line_of
+
+
+_start_of = attrgetter("start")
