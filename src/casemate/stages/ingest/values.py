@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 Wanted = tuple[tuple[str, tuple[str, ...]], ...]
 """Which OCSF attribute is filled from which paths of a record, the first path that holds something wins."""
@@ -20,15 +21,19 @@ def value_at(record: object, path: str) -> object:
         return None
     if path in record:
         return record[path]
-    head, dot, rest = path.partition(".")
-    while dot:
-        if head in record:
-            found = value_at(record[head], rest)
+    for head, rest in _splits(path):
+        inner = record.get(head)
+        if inner is not None:
+            found = value_at(inner, rest)
             if found is not None:
                 return found
-        more, dot, rest = rest.partition(".")
-        head = f"{head}.{more}"
     return None
+
+
+@lru_cache(maxsize=4096)
+def _splits(path: str) -> tuple[tuple[str, str], ...]:
+    places = [place for place, character in enumerate(path) if character == "."]
+    return tuple((path[:place], path[place + 1 :]) for place in places)
 
 
 def text_of(value: object) -> str:
@@ -55,7 +60,10 @@ def _whole_characters(text: str) -> str:
 def text_at(record: object, *paths: str) -> str:
     """Return the first text under any of the paths that is not empty and no placeholder such as `-`."""
     for path in paths:
-        text = text_of(value_at(record, path)).strip()
+        value = value_at(record, path)
+        if value is None:
+            continue
+        text = text_of(value).strip()
         if text not in _PLACEHOLDERS:
             return text
     return ""
