@@ -20,7 +20,8 @@ _NESTED = re.compile(r"\bhxxp(?=s?\[?(?::|%3a))", re.IGNORECASE)
 _OTHER = re.compile(r"\[([-=?&#%_])\]")
 SCHEME_SEPARATOR = re.compile(
     rf"[ \t]?{_OPEN}[ \t]?:[ \t]?(?:\\?/){{2}}[ \t]?{_CLOSE}[ \t]?"  # [://]
-    rf"|(?::|[ \t]?{_OPEN}[ \t]?:[ \t]?{_CLOSE})(?:(?:\\?/){{2}}|{_OPEN}[ \t]?//[ \t]?{_CLOSE}|(?:{_OPEN}/{_CLOSE}){{2}}|\\{{2}}) ?"
+    rf"|(?::|[ \t]?{_OPEN}[ \t]?:[ \t]?{_CLOSE})"
+    rf"(?:(?:\\?/){{2}}|{_OPEN}[ \t]?//[ \t]?{_CLOSE}|(?:{_OPEN}/{_CLOSE}){{2}}|\\{{2}}) ?"
 )
 _SCHEMES = (
     (re.compile(r"(?:h[tx*_]{1,3}|hzz|ht)p|hxx|hxtp|htxp|http", re.IGNORECASE), "http"),
