@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
-from typing import overload
+from typing import Literal, overload
 
 from casemate.knowledge.ranges import address_bounds, address_flags, flatten, name_flags
 from casemate.knowledge.records import WarningList
@@ -103,10 +103,10 @@ def _alone(number: int) -> frozenset[int]:
 class Flags:
     """Look-ups in the tables; made by `load_flags`, shared by threads because nothing in it changes but caches."""
 
-    hashes: "array[int]"
-    members: "array[int]"
+    hashes: Sequence[int]
+    members: Sequence[int]
     runs: Mapping[int, Sequence[int]]
-    labels: dict[int, "array[int]"]
+    labels: Mapping[int, Sequence[int]]
     sets: list[list[int]]
     lists: Mapping[int, tuple[str, frozenset[str]]]
     patterns: tuple[tuple[int, re.Pattern[str]], ...]
@@ -212,16 +212,21 @@ def load_flags(
             texts = zlib.decompress(members(number)).decode().splitlines()
             patterns += [(number, pattern) for text in texts if (pattern := _compile(text))]
     runs = {version: _Runs(table(f"runs{version}")) for version in (4, 6)}
-    labels = {version: _read_array("I", table(f"labels{version}")) for version in (4, 6)}
+    labels = {version: _view("I", table(f"labels{version}")) for version in (4, 6)}
     return Flags(
-        hashes=_read_array("Q", table("hashes")),
-        members=_read_array("I", table("members")),
+        hashes=_view("Q", table("hashes")),
+        members=_view("I", table("members")),
         runs=runs,
         labels=labels,
         sets=json.loads(table("sets") or b"[[]]"),
         lists={number: (name, frozenset(types.split())) for number, name, _, types in rows},
         patterns=tuple(patterns),
     )
+
+
+def _view(code: Literal["I", "Q"], data: bytes) -> Sequence[int]:
+    """Read a table where it lies: millions of numbers are not copied to look up a few."""
+    return memoryview(data).cast(code) if sys.byteorder == "little" else _read_array(code, data)
 
 
 def _read_array(code: str, data: bytes) -> "array[int]":

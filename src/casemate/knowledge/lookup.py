@@ -216,7 +216,7 @@ class Knowledge:
     def _flags(self) -> Flags:
         def table(name: str) -> bytes:
             rows = self._rows(queries.GET_TABLE, [name])
-            return bytes(rows[0][0]) if rows and isinstance(rows[0][0], bytes) else b""
+            return rows[0][0] if rows and isinstance(rows[0][0], bytes) else b""
 
         def members(number: int) -> bytes:
             blob = self._rows(queries.LIST_MEMBERS, [number])[0][0]

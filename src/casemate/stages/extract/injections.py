@@ -85,7 +85,7 @@ def _finder() -> MarkFinder:
 
 def _apply(rule: Rule, text: str, at: int) -> tuple[int, int] | None:
     """Check a rule at one place: what must stand there, and what must follow or go before in the same sentence."""
-    head = rule.at.match(text, at)
+    head = rule.at.compiled.match(text, at)
     if head is None:
         return None
     begin, end = at, head.end()
@@ -93,7 +93,7 @@ def _apply(rule: Rule, text: str, at: int) -> tuple[int, int] | None:
         stop = _STOP.search(text, end, end + rule.reach)
         last = stop.start() if stop else min(end + rule.reach, len(text))
         for pattern in rule.then:
-            following = pattern.search(text, end, last)
+            following = pattern.compiled.search(text, end, last)
             if following is None:
                 return None
             end = following.end()
@@ -101,7 +101,7 @@ def _apply(rule: Rule, text: str, at: int) -> tuple[int, int] | None:
         first = max(at - rule.reach, 0)
         for stop in _STOP.finditer(text, first, at):
             first = stop.end()
-        leading = rule.before.search(text, first, at)
+        leading = rule.before.compiled.search(text, first, at)
         if leading is None:
             return None
         begin = leading.start()

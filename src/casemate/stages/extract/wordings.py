@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
@@ -16,10 +17,26 @@ class Rule(NamedTuple):
 
     kind: str
     marks: tuple[bytes, ...]
-    at: re.Pattern[str]
-    then: tuple[re.Pattern[str], ...]
-    before: re.Pattern[str] | None
+    at: "Pattern"
+    then: tuple["Pattern", ...]
+    before: "Pattern | None"
     reach: int
+
+
+@dataclass(slots=True)
+class Pattern:
+    """An expression that is compiled when it is first asked: most texts meet the marks of few rules."""
+
+    text: str
+    flags: re.RegexFlag = re.IGNORECASE
+    _compiled: re.Pattern[str] | None = None
+
+    @property
+    def compiled(self) -> re.Pattern[str]:
+        """The expression, compiled once."""
+        if self._compiled is None:
+            self._compiled = re.compile(self.text, self.flags)
+        return self._compiled
 
 
 class ForeignRule(NamedTuple):
@@ -54,7 +71,7 @@ def _fill(pattern: str, words: dict[str, str]) -> str:
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    """Give the rules for languages in Latin letters, compiled."""
+    """Give the rules for languages in Latin letters."""
     made = []
     for table in _document()["rule"]:
         flags = re.RegexFlag(0) if table.get("case") else re.IGNORECASE
@@ -63,9 +80,9 @@ def rules() -> tuple[Rule, ...]:
             Rule(
                 str(table["kind"]),
                 tuple(str(mark).encode("ascii") for mark in _listed(table["marks"])),
-                re.compile(str(table["at"]), flags),
-                tuple(re.compile(str(pattern), re.IGNORECASE) for pattern in _listed(table.get("then", []))),
-                re.compile(str(before), re.IGNORECASE) if before else None,
+                Pattern(str(table["at"]), flags),
+                tuple(Pattern(str(pattern)) for pattern in _listed(table.get("then", []))),
+                Pattern(str(before)) if before else None,
                 int(str(table.get("reach", _REACH))),
             )
         )
