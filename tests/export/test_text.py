@@ -3,8 +3,9 @@ import dataclasses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casemate.core.plain import plain
 from casemate.stages.export import render, render_text
-from casemate.stages.export.plain import clip, columns, defang, plain
+from casemate.stages.export.plain import clip, columns, defang
 
 from .cases import hostile_cases
 from .sample import reviewed, sample

@@ -8,20 +8,12 @@ from types import TracebackType
 from typing import Self
 
 from casemate.core.errors import WrongUsage
-
-_SHOWN = {"\n", "\t"}
+from casemate.core.plain import plain
 
 
 def visible(text: str) -> str:
-    """Show control characters, escapes and direction marks as what they are, so that no text steers a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char in _SHOWN else _escape(char) for char in text)
-
-
-def _escape(char: str) -> str:
-    number = ord(char)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+    """Show control characters, escapes and direction marks as what they are; line feeds stay."""
+    return "\n".join(map(plain, text.split("\n")))
 
 
 def tell(message: str) -> None:

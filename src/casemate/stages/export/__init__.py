@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from casemate.core.case import Case
 from casemate.core.errors import WrongUsage
+from casemate.core.plain import plain
 from casemate.core.text import Texts
 from casemate.stages.export.csv import render_csv
 from casemate.stages.export.html import render_html
@@ -11,7 +12,6 @@ from casemate.stages.export.json import case_schema, render_json
 from casemate.stages.export.markdown import render_markdown
 from casemate.stages.export.misp import render_misp
 from casemate.stages.export.navigator import render_navigator
-from casemate.stages.export.plain import plain
 from casemate.stages.export.stix import render_stix
 from casemate.stages.export.text import render_plain_text, render_text
 

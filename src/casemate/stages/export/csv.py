@@ -6,8 +6,9 @@ import re
 
 from casemate.core.case import Case
 from casemate.core.observable import Observable
+from casemate.core.plain import plain
 from casemate.core.text import Texts
-from casemate.stages.export.plain import defang, plain
+from casemate.stages.export.plain import defang
 from casemate.stages.export.view import review_word, sources, where
 
 COLUMNS = (

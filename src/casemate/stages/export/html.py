@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from casemate.core.case import Case
 from casemate.core.finding import Finding
+from casemate.core.plain import plain
 from casemate.core.text import Texts
 from casemate.policy import Limits
 from casemate.stages.export import view
 from casemate.stages.export.chart import chart_of
 from casemate.stages.export.excerpts import excerpts_of
-from casemate.stages.export.plain import defang, plain
+from casemate.stages.export.plain import defang
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template

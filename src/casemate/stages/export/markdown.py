@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 
 from casemate.core.case import Case
 from casemate.core.finding import Finding
+from casemate.core.plain import plain
 from casemate.core.text import Span, Texts
 from casemate.policy import Limits
-from casemate.stages.export.plain import defang, plain
+from casemate.stages.export.plain import defang
 from casemate.stages.export.view import (
     PRIORITIES,
     Note,

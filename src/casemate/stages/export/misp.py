@@ -11,9 +11,9 @@ from casemate.core.case import Case, State
 from casemate.core.digest import canonical_json
 from casemate.core.finding import Finding
 from casemate.core.observable import Observable
+from casemate.core.plain import plain
 from casemate.core.text import Texts
 from casemate.stages.export.markdown import render_markdown
-from casemate.stages.export.plain import plain
 from casemate.stages.export.seen import Seen, times_seen
 from casemate.stages.export.view import kept, name_of, public_id, review_word
 

@@ -5,8 +5,8 @@ import re
 
 from casemate.core.case import Case
 from casemate.core.finding import Finding
+from casemate.core.plain import plain
 from casemate.core.text import Texts
-from casemate.stages.export.plain import plain
 from casemate.stages.export.view import banner, kept, number_citations, verdict_of
 
 _TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")

@@ -1,36 +1,8 @@
-"""Show hostile text: every character that could move a cursor, hide text or turn it around becomes a visible escape."""
+"""Plain text in columns, and network observables that no program makes a link of."""
 
-import re
 import unicodedata
 
-# Printable by Unicode's category, and yet drawn as nothing: fillers, the empty Braille cell, variation selectors.
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
-_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _NETWORK = {"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr"}
-
-
-def escape(char: str) -> str:
-    r"""Write one character as `\n`, `\x1b`, `\u202e` or `\U000e0001`."""
-    if char in _SHORT:
-        return _SHORT[char]
-    number = ord(char)
-    if number < 0x100:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
-
-
-def plain(text: str) -> str:
-    """Make text safe to show on one line of a terminal, a page or a cell.
-
-    Control characters (C0, C1, DEL), line ends, bidirectional and other format characters, surrogates, unassigned and
-    private code points, odd spaces and characters that draw nothing come out as escapes; all else stays as it is, the
-    backslash too, so the result is for eyes and not for reading back.
-    """
-    if text.isprintable() and not _INVISIBLE.search(text):
-        return text
-    return "".join(char if char.isprintable() and not _INVISIBLE.match(char) else escape(char) for char in text)
 
 
 def columns(text: str) -> int:

@@ -12,8 +12,8 @@ from casemate.core.digest import canonical_json
 from casemate.core.finding import Finding
 from casemate.core.marking import Marking
 from casemate.core.observable import Observable
+from casemate.core.plain import plain
 from casemate.core.text import Span, Texts
-from casemate.stages.export.plain import plain
 from casemate.stages.export.seen import Seen, times_seen
 from casemate.stages.export.stix_observables import SCO_TYPES, objects_of
 from casemate.stages.export.view import (

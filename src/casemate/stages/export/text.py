@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from casemate.core.case import Case
 from casemate.core.finding import Finding
 from casemate.core.issue import Severity
+from casemate.core.plain import plain
 from casemate.core.text import Span, Texts
 from casemate.policy import Limits
-from casemate.stages.export.plain import clip, columns, defang, plain
+from casemate.stages.export.plain import clip, columns, defang
 from casemate.stages.export.view import (
     PRIORITIES,
     Note,
