@@ -186,14 +186,26 @@ def test_every_composed_sentence_is_carried_and_there_are_at_most_five():
     evidence = (Evidence(EVIDENCE, "auth.log", "sshd", Marking.GREEN, 10, 10, 1, START),)
     kinds = ("pattern", "detection", "payload", "vulnerability", "malware", "actor", "technique", "injection")
     rows, _ = merge_findings([finding(kind, 3, f"{kind}-1") for kind in kinds], 50, 5)
-    summary = compose_summary(evidence, timeline, rows, lambda _: (cite(),))
+    summary = compose_summary(evidence, timeline, rows, (), lambda _: cite())
     assert len(summary) == SENTENCES
     assert all(sentence.citations and sentence.basis == "composed" for sentence in summary)
     assert "3 records" in summary[0].text
 
 
 def test_nothing_found_gives_no_sentence():
-    assert compose_summary((), (), (), lambda _: ()) == ()
+    assert compose_summary((), (), (), (), lambda _: cite()) == ()
+
+
+def test_a_report_without_findings_is_told_by_its_observables():
+    seen = [
+        Observable("domain-name", f"a{number}.com", f"a{number}[.]com", 1, (Span(EVIDENCE, 0, 7),))
+        for number in range(3)
+    ]
+    known = Observable("ipv4-addr", "8.8.8.8", "8.8.8.8", 1, (Span(EVIDENCE, 9, 16),), flags=("public DNS",))
+    (only,) = compose_summary((), (), (), [*seen, known], lambda span: Citation(span, "a0[.]com", 1))
+    assert "3 x domain-name (first a0[.]com)" in only.text
+    assert "8.8.8.8" not in only.text
+    assert len(only.citations) == 1
 
 
 # --- the prompt ---

@@ -8,6 +8,7 @@ from casemate.core.assessment import Sentence
 from casemate.core.case import TimelineEntry
 from casemate.core.digest import Digest
 from casemate.core.errors import EngineFailed
+from casemate.core.evidence import Evidence
 from casemate.core.finding import Finding
 from casemate.core.issue import Issue, Severity
 from casemate.core.observable import Observable
@@ -24,6 +25,9 @@ ENOUGH = 3
 
 UNTOLD = frozenset({"injection", "payload"})
 """Kinds of finding whose lines are not shown to the model; what they are is told by code."""
+
+OPENING = 600
+"""Characters of the beginning of each piece of evidence that the model may see, cut at a line end."""
 
 CONTEXT = 160
 """Characters shown to the model on either side of what a finding cites, cut at line ends."""
@@ -46,15 +50,16 @@ class Told:
 
 
 def choose_excerpts(
-    findings: Sequence[Finding], timeline: Sequence[TimelineEntry], texts: Texts
+    evidence: Sequence[Evidence], findings: Sequence[Finding], timeline: Sequence[TimelineEntry], texts: Texts
 ) -> tuple[Excerpt, ...]:
-    """Choose what the model sees: the lines that findings cite, the most severe first, then records of the timeline.
+    """Choose what the model sees: lines that findings cite, the gravest first, then the timeline, then beginnings.
 
     Encoded payloads are left out, which cost many tokens and say nothing, and lines that talk to a model.
     """
     told = (finding for finding in findings if finding.citations and finding.kind not in UNTOLD)
     spans = [finding.citations[0].span for finding in told]
     spans += [entry.span for entry in timeline]
+    spans += [Span(item.id, 0, min(item.length, OPENING)) for item in evidence if item.length]
     excerpts: list[Excerpt] = []
     for span in spans:
         excerpt = _lines_around(span, texts)

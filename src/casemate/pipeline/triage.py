@@ -160,8 +160,8 @@ def _make_case(
     told = Told()
     if tools.model is not None:
         progress(f"asking {tools.model.name}")
-        told = ask_model(choose_excerpts(findings, timeline, texts), observables, tools, order.seed, case_id)
-    composed = compose_summary(evidence, timeline, findings, lambda entry: (cite(entry.span),))
+        told = ask_model(choose_excerpts(evidence, findings, timeline, texts), observables, tools, order.seed, case_id)
+    composed = compose_summary(evidence, timeline, findings, observables, cite)
     summary, why = choose_summary(told, composed, tools.model.name if tools.model else "")
     summary, forged = _keep_verbatim_sentences(summary, texts)
 

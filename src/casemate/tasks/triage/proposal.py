@@ -14,6 +14,9 @@ from casemate.core.observable import Observable
 QUESTIONS = 6
 """The most questions asked at once."""
 
+HARMLESS = frozenset({"own", "private", "loopback", "link-local", "multicast", "reserved", "documentation"})
+"""Flags that say an address is nobody else's; a warning list (a VPN provider, say) only says that it is known."""
+
 _STRONG = 4  # OCSF severity_id `High`
 
 
@@ -23,7 +26,7 @@ def propose(
     """Propose a disposition and a priority (1 look now .. 5 no hurry), each reason in words.
 
     true-positive: a log-on succeeded after guessing, or two independent kinds of strong evidence agree.
-    benign-positive: detections of low severity only, and every address and domain is flagged as known or private.
+    benign-positive: detections of low severity only, and every address and domain is the reader's own or nobody's.
     Everything else is undetermined, which is the honest answer for most evidence.
     """
     acts = [finding for finding in findings if finding.kind in {"pattern", "detection", "payload"}]
@@ -38,7 +41,7 @@ def propose(
     if not acts:
         return _nothing_happened(findings, timeline)
     if all(finding.kind == "detection" and finding.severity <= 2 for finding in acts) and _all_known(observables):
-        reason = "low-severity detections only, and every address and domain is flagged as known or private"
+        reason = "low-severity detections only, and every address and domain is your own, private or reserved"
         return Proposal(Disposition.BENIGN_POSITIVE, (reason,), 4)
     if strong:
         reasons = tuple(f"{finding.kind}: {finding.title}" for finding in strong[:4])
@@ -60,7 +63,7 @@ def _nothing_happened(findings: Sequence[Finding], timeline: Sequence[TimelineEn
 
 def _all_known(observables: Sequence[Observable]) -> bool:
     network = [item for item in observables if item.type in {"ipv4-addr", "ipv6-addr", "domain-name", "url"}]
-    return bool(network) and all(item.flags for item in network)
+    return bool(network) and all(HARMLESS.intersection(item.flags) for item in network)
 
 
 def ask_next(findings: Sequence[Finding], observables: Sequence[Observable]) -> tuple[str, ...]:

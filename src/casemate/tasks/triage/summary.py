@@ -6,6 +6,8 @@ from casemate.core.assessment import Sentence
 from casemate.core.case import TimelineEntry
 from casemate.core.evidence import Evidence
 from casemate.core.finding import Citation, Finding
+from casemate.core.observable import Observable
+from casemate.core.text import Span
 
 SENTENCES = 5
 """The most sentences a summary has."""
@@ -17,23 +19,34 @@ def compose_summary(
     evidence: Sequence[Evidence],
     timeline: Sequence[TimelineEntry],
     findings: Sequence[Finding],
-    cite: Callable[[TimelineEntry], tuple[Citation, ...]],
+    observables: Sequence[Observable],
+    cite: Callable[[Span], Citation],
 ) -> tuple[Sentence, ...]:
-    """Write at most five sentences, each carried by the citations of the finding or record it is about."""
+    """Write at most five sentences, each carried by the citations of the record, finding or observable it tells."""
     sentences = [_opening(evidence, timeline, cite)] if timeline else []
     for kind in _ORDER:
-        if len(sentences) >= SENTENCES:
-            break
         group = [finding for finding in findings if finding.kind == kind and finding.citations]
         if group:
             sentences.append(_TELLERS[kind](group))
-    return tuple(sentence for sentence in sentences if sentence.citations)
+    sentences.append(_tell_observables(observables, cite))
+    return tuple(sentence for sentence in sentences if sentence.citations)[:SENTENCES]
+
+
+def _tell_observables(observables: Sequence[Observable], cite: Callable[[Span], Citation]) -> Sentence:
+    kinds: dict[str, list[Observable]] = {}
+    for item in observables:
+        if not item.flags and item.spans:
+            kinds.setdefault(item.hash or item.type, []).append(item)
+    commonest = sorted(kinds.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:4]
+    told = ", ".join(f"{len(items):,} x {kind} (first {items[0].raw[:_SHOWN]})" for kind, items in commonest)
+    text = f"Observables in no warning list: {told}{_more(list(kinds), 4).replace('more', 'more kinds')}."
+    return Sentence(text, tuple(cite(items[0].spans[0]) for _, items in commonest[:3]))
 
 
 def _opening(
     evidence: Sequence[Evidence],
     timeline: Sequence[TimelineEntry],
-    cite: Callable[[TimelineEntry], tuple[Citation, ...]],
+    cite: Callable[[Span], Citation],
 ) -> Sentence:
     first = min(timeline, key=lambda entry: entry.first)
     last = max(timeline, key=lambda entry: entry.last)
@@ -45,14 +58,15 @@ def _opening(
         f"{told} in {sources} {'piece' if sources == 1 else 'pieces'} of evidence, "
         f"from {first.first:%Y-%m-%d %H:%M:%S} to {last.last:%Y-%m-%d %H:%M:%S} UTC."
     )
-    return Sentence(text, (*cite(first), *cite(last))[:2] if first is not last else cite(first))
+    spans = dict.fromkeys((first.span, last.span))
+    return Sentence(text, tuple(cite(span) for span in spans))
 
 
 def _citations(group: Sequence[Finding], most: int = 3) -> tuple[Citation, ...]:
     return tuple(dict.fromkeys(finding.citations[0] for finding in group[:most]))
 
 
-def _more(group: Sequence[Finding], shown: int) -> str:
+def _more(group: Sequence[object], shown: int) -> str:
     rest = len(group) - shown
     return f", and {rest} more" if rest > 0 else ""
 
