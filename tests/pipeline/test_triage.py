@@ -66,6 +66,10 @@ def test_a_guessed_password_is_found_proposed_and_cited(knowledge: Knowledge, st
     assert "password-guessing:198.51.100.23" in references
     assert {"T1110.001", "T1078"} <= references
     assert case.assessment.proposal.disposition is Disposition.TRUE_POSITIVE
+    (times,) = (finding for finding in case.findings if finding.kind == "time")
+    assert "13:10:51" in times.title
+    assert "13:12:58" in times.title
+    assert ["13:10:51" in times.citations[0].quote, "13:12:58" in times.citations[1].quote] == [True, True]
     assert case.assessment.summary
     assert all_verbatim(case, store)
     assert not case.reviewed

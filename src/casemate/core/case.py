@@ -56,13 +56,17 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """A line of the timeline: `count` events of the same kind, rule and entity between `first` and `last`."""
+    """A line of the timeline: `count` events of the same kind, rule and entity between `first` and `last`.
+
+    `event` and `span` are the first of them, `last_span` selects the last one.
+    """
 
     first: datetime
     last: datetime
     count: int
     event: Event
     span: Span
+    last_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

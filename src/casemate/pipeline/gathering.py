@@ -192,10 +192,13 @@ class Gathering:
         for group in self._timeline.groups():
             event, last = group.event, group.last
             if event.time is not None and last.time is not None:
-                end = min(event.end, event.start + self._limits.quote_chars)
-                span = Span(self._closed[event.part].id, event.start, end)
-                entries.append(TimelineEntry(event.time, last.time, group.count, event, span))
+                spans = (self._span(event), self._span(last))
+                entries.append(TimelineEntry(event.time, last.time, group.count, event, *spans))
         return tuple(entries)
+
+    def _span(self, event: Event) -> Span:
+        end = min(event.end, event.start + self._limits.quote_chars)
+        return Span(self._closed[event.part].id, event.start, end)
 
     def findings(self) -> tuple[Finding, ...]:
         """Give the findings of this source, joined and cited; they are numbered when the case is made."""

@@ -29,7 +29,7 @@ from casemate.stages.ingest import Source
 from casemate.stages.retrieve import choose_passages, features_of, find_related
 from casemate.stages.validate import check_citations
 from casemate.store import Store
-from casemate.tasks.triage.findings import merge_findings
+from casemate.tasks.triage.findings import finding_of_times, merge_findings
 from casemate.tasks.triage.named import findings_of_ids, name_techniques
 from casemate.tasks.triage.proposal import ask_next, propose
 from casemate.tasks.triage.summary import compose_summary
@@ -149,7 +149,8 @@ def _make_case(
     named = findings_of_ids(observables, tools.knowledge, cite, limits.citations_per_finding)
     learned = _classify(evidence, texts)
     drafts = [finding for reading in readings for finding in reading.findings]
-    known = name_techniques([*drafts, *named, *learned], tools.knowledge)
+    times = finding_of_times(timeline, cite)
+    known = name_techniques([*drafts, *named, *learned, *times], tools.knowledge)
     findings, over = merge_findings(known, limits.findings, limits.citations_per_finding)
     findings, broken = _keep_verbatim(findings, texts)
     passages = choose_passages(findings, tools.knowledge, limits)

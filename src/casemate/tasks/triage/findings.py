@@ -1,13 +1,15 @@
 """Facts that code computed (payloads, behaviours, detections, suspicious text, rules, names) as findings."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from casemate.core.case import TimelineEntry
 from casemate.core.digest import Digest
 from casemate.core.finding import Citation, Finding
 from casemate.core.observable import Sighting
 from casemate.core.passage import Entry
+from casemate.core.text import Span
 from casemate.stages.extract.behaviours import TITLES, Behaviour
 from casemate.stages.extract.detections import Detection
 from casemate.stages.extract.embedded_rules import EmbeddedRule
@@ -131,6 +133,18 @@ def _technique(technique: str, why: str, citation: Citation) -> Finding:
         citations=(citation,),
         reference=technique,
     )
+
+
+def finding_of_times(timeline: Sequence[TimelineEntry], cite: Callable[[Span], Citation]) -> tuple[Finding, ...]:
+    """Tell when the first and the last record of the case happened; nothing when no record has a time."""
+    if not timeline:
+        return ()
+    first = min(timeline, key=lambda entry: entry.first)
+    last = max(timeline, key=lambda entry: entry.last)
+    spans = dict.fromkeys((first.span, last.last_span or last.span))
+    detail = f"the first: {first.event.rule or first.event.kind}; the last: {last.event.rule or last.event.kind}"
+    title = f"First seen {first.first:%Y-%m-%d %H:%M:%S} UTC, last seen {last.last:%Y-%m-%d %H:%M:%S} UTC"
+    return (Finding("", "time", title, detail, "computed", tuple(map(cite, spans))),)
 
 
 def finding_of_suspicion(suspicion: Suspicion, citation: Citation) -> Finding:

@@ -58,7 +58,7 @@ def _opening(
         f"{told} in {sources} {'piece' if sources == 1 else 'pieces'} of evidence, "
         f"from {first.first:%Y-%m-%d %H:%M:%S} to {last.last:%Y-%m-%d %H:%M:%S} UTC."
     )
-    spans = dict.fromkeys((first.span, last.span))
+    spans = dict.fromkeys((first.span, last.last_span or last.span))
     return Sentence(text, tuple(cite(span) for span in spans))
 
 
