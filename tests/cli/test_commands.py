@@ -77,6 +77,10 @@ def test_a_case_is_triaged_reviewed_exported_and_audited(casemate, tmp_path):
     for kind in ("stix", "misp", "navigator"):
         assert json.loads(casemate("case", "export", name, "--format", kind).stdout)
     assert b"198.51.100.23" in casemate("case", "export", name, "--format", "csv").stdout
+    original = tmp_path / "original"
+    assert casemate("case", "evidence", name, case["evidence"][0]["id"][:12], "--output", original).returncode == 0
+    assert original.read_bytes() == AUTH.read_bytes()
+    assert casemate("case", "evidence", name, "0" * 64, "--output", original).returncode == 2
     verified = casemate("audit", "verify")
     assert verified.returncode == 0
     assert b"verifies" in verified.stdout

@@ -180,7 +180,7 @@ def test_text_inside_evidence_changes_neither_proposal_nor_findings(
 
 def test_the_rest_is_done_when_one_input_cannot_be_read(knowledge: Knowledge, store: Store, tmp_path: Path):
     outcome = run(knowledge, store, EXAMPLES / "auth.log", tmp_path / "nowhere.log")
-    assert outcome.unread == 1
+    assert [issue.code for issue in outcome.unread] == ["unreadable"]
     assert outcome.case.findings
     assert any("nowhere.log" in issue.source for issue in outcome.case.issues)
 

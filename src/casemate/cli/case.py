@@ -40,7 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     export.add_argument("id", metavar="CASE")
     export.add_argument("--format", choices=FORMATS, required=True)
     export.add_argument("--output", metavar="FILE", help="write it there instead of to standard output")
-    for action in (listing, show, similar, review, export):
+
+    evidence = actions.add_parser("evidence", help="one piece of evidence of a case as it was received")
+    evidence.add_argument("id", metavar="CASE")
+    evidence.add_argument("digest", metavar="SHA256", help="the digest of the evidence, or its beginning")
+    evidence.add_argument("--output", metavar="FILE", required=True, help="write it there; it is as hostile as it came")
+    for action in (listing, show, similar, review, export, evidence):
         add_store_option(action)
 
 
@@ -147,10 +152,31 @@ def _export(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _evidence(arguments: argparse.Namespace) -> int:
+    from casemate.audit import NewAuditEvent
+
+    with open_store(arguments.store, open_policy(arguments)) as store:
+        case = store.case(arguments.id)
+        if case is None:
+            raise _missing(arguments.id)
+        found = [item for item in case.evidence if item.id.startswith(arguments.digest.lower())]
+        data = store.blob(found[0].id) if len(found) == 1 else None
+        if data is None:
+            raise WrongUsage(
+                f"case {case.id} keeps no original {arguments.digest}",
+                way_out="name one digest of its evidence; members of archives and files over limits.original_bytes "
+                "are kept as text only",
+            )
+        write_result(data, arguments.output)
+        store.record(NewAuditEvent(actor(), "evidence.given", found[0].id, (("case", case.id),)))
+    return 0
+
+
 _ACTIONS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "list": _list,
     "show": _show,
     "similar": _similar,
     "review": _review,
     "export": _export,
+    "evidence": _evidence,
 }

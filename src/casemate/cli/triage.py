@@ -60,7 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
     if outcome.repeated:
         tell(f"{case.id} was there already; nothing had to be done again")
     errors = [issue for issue in case.issues if issue.severity is Severity.ERROR]
+    errors += [issue for issue in outcome.unread if issue not in errors]
     for issue in errors[:20]:
         where = f" ({issue.place})" if issue.place else ""
         tell(f"casemate: {issue.source}{where}: {issue.message}" + (f"; {issue.way_out}" if issue.way_out else ""))
-    return 3 if errors or outcome.unread else 0
+    if len(errors) > 20:
+        tell(f"casemate: and {len(errors) - 20} more inputs that could not be read, in the issues of the case")
+    return 3 if errors else 0

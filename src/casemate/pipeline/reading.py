@@ -80,5 +80,8 @@ def read_source(received: Received, marking: Marking, tools: Tools, store: Store
     )
     body = (("sha256", received.digest), ("bytes", str(received.size)), ("parts", str(len(reading.evidence))))
     event = NewAuditEvent(actor, "evidence.read", received.digest, body)
+    if received.size <= tools.policy.limits.original_bytes:
+        with received.source.open() as stream:
+            store.put_blob(stream.read(received.size))
     store.save_reading(key, _adapter().dump_json(reading), event, run, str(received.digest))
     return reading

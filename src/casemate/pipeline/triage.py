@@ -49,11 +49,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The case, whether it was there already, and how many inputs could not be read."""
+    """The case, whether it was there already, and why inputs of this run could not be read."""
 
     case: Case
     repeated: bool
-    unread: int
+    unread: tuple[Issue, ...]
 
 
 def triage(
@@ -76,7 +76,7 @@ def triage(
         run_key, case_id = _name_run(received, order, tools)
         known = store.case(case_id)
         if known is not None and (known.reviews or _same_run(known, tools)):
-            return Outcome(known, repeated=True, unread=len(unread))
+            return Outcome(known, repeated=True, unread=tuple(unread))
         inputs = [str(item.digest) for item in received]
         began = NewAuditEvent(order.actor, "case.begun", case_id, (("inputs", str(len(inputs))),))
         store.begin_run(run_key, inputs, began)
@@ -90,7 +90,7 @@ def triage(
     event = NewAuditEvent(order.actor, "case.proposed", case_id, body)
     features = _features_of(case.observables, case.findings, readings)
     store.save_case(case, event, features, run_key, edition_of(tools))
-    return Outcome(case, repeated=False, unread=len(unread))
+    return Outcome(case, repeated=False, unread=tuple(unread))
 
 
 def _receive(
