@@ -17,8 +17,8 @@ def casemate(prepared_home: Path) -> Run:
 
     def run(*arguments: object, stdin: bytes = b"", **environment: str) -> "subprocess.CompletedProcess[bytes]":
         command = [sys.executable, "-m", "casemate", *map(str, arguments)]
-        full = {**os.environ, "CASEMATE_HOME": str(prepared_home), "NO_COLOR": "1", **environment}
-        full.pop("CASEMATE_PROGRESS", None)
+        outer = {name: value for name, value in os.environ.items() if name != "CASEMATE_PROGRESS"}
+        full = {**outer, "CASEMATE_HOME": str(prepared_home), "NO_COLOR": "1", **environment}
         return subprocess.run(command, input=stdin, env=full, capture_output=True, timeout=280, check=False)
 
     return run

@@ -106,6 +106,19 @@ def test_a_server_outside_the_policy_is_refused(casemate):
     assert done.returncode == 5
 
 
+def test_progress_goes_to_standard_error_and_names_every_step(casemate, tmp_path):
+    script = tmp_path / "answers.json"
+    script.write_text('["{}"]', "utf-8")
+    options = ("--model", f"scripted:{script}", "--store", "none", "--format", "json")
+    done = casemate("triage", AUTH, *options, CASEMATE_PROGRESS="1")
+    assert done.returncode == 0
+    told = done.stderr.decode()
+    for step in ("receiving 1", "reading 1 of 1", "looking up", "asking scripted:answers.json"):
+        assert step in told
+    assert json.loads(done.stdout)["run"]["model_name"] == "scripted:answers.json"
+    assert casemate("triage", AUTH, *options).stderr == b""
+
+
 def test_no_store_keeps_nothing(casemate, prepared_home):
     done = casemate("triage", AUTH, "--model", "none", "--store", "none")
     assert done.returncode == 0

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -23,37 +24,56 @@ def tell(message: str) -> None:
 
 
 class Progress:
-    """One line on standard error that says what is being done and for how long; silent when nobody watches."""
+    """One line on standard error that says what is being done and for how long; silent when nobody watches.
+
+    On a terminal the line counts the seconds by itself, so that a long step is seen to be alive; elsewhere, and only
+    if $CASEMATE_PROGRESS asks for it, each new step is a line of its own.
+    """
 
     def __init__(self) -> None:
-        self._watched = sys.stderr.isatty() or bool(os.environ.get("CASEMATE_PROGRESS"))
-        self._started = time.monotonic()
-        self._last = 0.0
+        self._terminal = sys.stderr.isatty()
+        self._watched = self._terminal or bool(os.environ.get("CASEMATE_PROGRESS"))
+        self._started = self._last = time.monotonic()
+        self._what = ""
         self._width = 0
+        self._lock = threading.Lock()
+        self._over = threading.Event()
 
     def __call__(self, what: str) -> None:
         """Say what is being done now."""
         now = time.monotonic()
-        if not self._watched or now - self._last < 0.1:
+        same = what.partition(" ")[0] == self._what.partition(" ")[0]
+        if not self._watched or (same and now - self._last < 0.1):
             return
-        self._last = now
-        line = f"  {visible(what)[:70]} ... {now - self._started:.0f} s"
-        if sys.stderr.isatty():
-            sys.stderr.write("\r" + line.ljust(self._width))
+        self._last, self._what = now, what
+        self._show()
+
+    def _show(self) -> None:
+        line = f"  {visible(self._what)[:70]} ... {time.monotonic() - self._started:.0f} s"
+        with self._lock:
+            sys.stderr.write("\r" + line.ljust(self._width) if self._terminal else line + "\n")
             self._width = len(line)
-        else:
-            sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+            sys.stderr.flush()
+
+    def _tick(self) -> None:
+        while not self._over.wait(1.0):
+            if self._what:
+                self._show()
 
     def __enter__(self) -> Self:
+        if self._terminal:
+            threading.Thread(target=self._tick, daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._width:
-            sys.stderr.write("\r" + " " * self._width + "\r")
-            sys.stderr.flush()
+        self._over.set()
+        with self._lock:
+            if self._terminal and self._width:
+                sys.stderr.write("\r" + " " * self._width + "\r")
+                sys.stderr.flush()
+            self._what = ""
 
 
 def write_result(data: bytes, output: str | None) -> None:
