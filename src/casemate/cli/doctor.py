@@ -76,6 +76,25 @@ def _tell_models(policy: Policy) -> bool:
         except CasemateError as error:
             print(f"  {visible(model.name)}: {visible(error.message)}; {visible(error.way_out)}")
             healthy = False
+    if models and healthy and "embedded" in policy.engines:
+        healthy = _tell_engine(policy)
     if not models:
         print("  none: summaries are composed from the findings")
     return healthy
+
+
+def _tell_engine(policy: Policy) -> bool:
+    """Start the engine once and print how it closed itself off."""
+    from casemate.stages.generate.choose import open_model
+    from casemate.stages.generate.embedded import Embedded
+
+    try:
+        model = open_model(None, home(), policy)
+        if isinstance(model, Embedded):
+            with model:
+                model.engine.start()
+                print(f"  its process is closed off by: {model.engine.isolation}")
+    except CasemateError as error:
+        print(f"  the engine does not start: {visible(error.message)}; {visible(error.way_out)}")
+        return False
+    return True

@@ -50,7 +50,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
     limits = open_policy(arguments).limits
     knowledge_path().parent.mkdir(parents=True, exist_ok=True)
-    failure: CasemateError | None = None
+    failures: list[CasemateError] = []
     for name in arguments.files:
         try:
             with Progress() as progress:
@@ -61,12 +61,13 @@ def _import(arguments: argparse.Namespace) -> int:
                     limits=limits,
                 )
         except CasemateError as error:
-            tell(f"casemate: {error.message}")
-            failure = error
+            failures.append(error)
         else:
             _print((release,))
-    if failure is not None:
-        raise failure
+    for failure in failures[:-1]:
+        tell(f"casemate: {failure.message}")
+    if failures:
+        raise failures[-1]
     return 0
 
 

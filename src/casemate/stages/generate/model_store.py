@@ -95,7 +95,10 @@ def add_model(
                 f"{source}: SHA-256 {digest}, expected {expected}",
                 way_out="do not use this file; fetch it again from its publisher",
             )
-        header = read_model_file(path, policy.limits)
+        try:
+            header = read_model_file(path, policy.limits)
+        except NotTrusted as error:  # it names our copy; the user knows the file by another name
+            raise NotTrusted(error.message.replace(str(path), source), way_out=error.way_out) from error
         allowed = (*policy.chat_templates, allow_template.lower())
         chosen = choose_turns(header, source, turns or (known.turns if known else ""), allowed)
         shown = name or (known.name if known else "") or _safe_name(header.name) or _safe_name(Path(spec).stem)

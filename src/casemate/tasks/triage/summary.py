@@ -12,6 +12,8 @@ from casemate.core.text import Span
 SENTENCES = 5
 """The most sentences a summary has."""
 
+_TOLD_AS_FINDINGS = frozenset({"attack-pattern", "vulnerability", "weakness"})
+
 _SHOWN = 120  # characters of a title taken into a sentence
 
 
@@ -35,7 +37,7 @@ def compose_summary(
 def _tell_observables(observables: Sequence[Observable], cite: Callable[[Span], Citation]) -> Sentence:
     kinds: dict[str, list[Observable]] = {}
     for item in observables:
-        if not item.flags and item.spans:
+        if not item.flags and item.spans and item.type not in _TOLD_AS_FINDINGS:
             kinds.setdefault(item.hash or item.type, []).append(item)
     commonest = sorted(kinds.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:4]
     told = ", ".join(f"{len(items):,} x {kind} (first {items[0].raw[:_SHOWN]})" for kind, items in commonest)
