@@ -48,8 +48,8 @@ def test_an_alert_pushes_out_a_plain_record():
 
 def test_detections_count_and_keep_the_worst_severity():
     detections = Detections(limit=2, cited=2)
-    new = [detections.see(event(second, "rule", alert=True, severity=second)) is not None for second in (1, 4, 2)]
-    assert new == [True, False, False]
+    seen = [detections.see(event(second, "rule", alert=True, severity=second)) for second in (1, 4, 2)]
+    assert seen == [(False, True), (True, True), (True, False)]
     (found,) = detections.found()
     assert (found.count, found.severity, len(found.records), found.techniques) == (3, 4, 2, {"T1059"})
 

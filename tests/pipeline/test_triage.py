@@ -198,3 +198,13 @@ def test_an_earlier_case_that_shares_something_rare_comes_back(knowledge: Knowle
     later = run(knowledge, store, second).case
     assert [one.id for one in later.related] == [earlier.id]
     assert any("rare-loader.com" in shared.value for shared in later.related[0].shared)
+
+
+def test_what_is_counted_late_in_a_long_log_is_still_found(knowledge: Knowledge, store: Store, tmp_path: Path):
+    lines = [f'192.0.2.44 - - [22/Nov/2026:13:13:00 +0000] "GET /{n} HTTP/1.1" 200 18 "-" "x"' for n in range(50_000)]
+    lines += (EXAMPLES / "access.log").read_text("utf-8").splitlines()
+    log = tmp_path / "long.log"
+    log.write_text("\n".join(lines) + "\n", "utf-8")
+    case = run(knowledge, store, log).case
+    assert any(finding.reference == "web-scan:203.0.113.77" for finding in case.findings)
+    assert all_verbatim(case, store)

@@ -40,9 +40,6 @@ PROSE = frozenset({"text", "markdown", "html", "pdf", "email", "stix", "misp"})
 DRAFTS_OF_A_KIND = 2_000
 """Findings of one kind kept before they are joined; an issue counts the rest."""
 
-QUOTED_RECORDS = 40_000
-"""Records whose first characters are kept, so that what is counted at the end can be cited."""
-
 TEMPLATES = 10_000
 RARE_TEMPLATES = 200
 
@@ -104,17 +101,24 @@ class Gathering:
 
     def _see_event(self, event: Event) -> None:
         self._timeline.see(event)
-        self._behaviours.see(event)
+        counted = self._behaviours.see(event)
         self._count_template(f"{event.kind}: {event.rule}")
         chunk = self._chunk
         if chunk is None or chunk.part != event.part or not _holds(chunk, event.start, event.end):
             return
+        if not (counted or event.is_alert):
+            return
         citation = self._cite(chunk, event.start, event.end)
         if event.is_alert:
-            if self._detections.see(event) is not None:
-                self._find_names(f"{event.rule}\n{event.message}", lambda _start, _end: citation)
+            self._see_alert(event, citation)
+        if counted:
             self._quotes[event.part, event.start, event.end] = citation
-        elif len(self._quotes) < QUOTED_RECORDS:
+
+    def _see_alert(self, event: Event, citation: Citation) -> None:
+        known, kept = self._detections.see(event)
+        if not known:
+            self._find_names(f"{event.rule}\n{event.message}", lambda _start, _end: citation)
+        if kept:
             self._quotes[event.part, event.start, event.end] = citation
 
     def _find_payloads(self, chunk: Chunk) -> None:

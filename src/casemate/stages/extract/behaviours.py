@@ -13,7 +13,7 @@ from casemate.core.event import Event
 
 GUESSING_FAILURES = 5  # failed log-ons from one source that are more than a forgotten password
 SCAN_ERRORS = 20  # distinct paths answered with an error that are more than a broken link
-TRACKED_SOURCES = 50_000  # sources counted at a time; later ones are not counted
+TRACKED_SOURCES = 20_000  # sources counted at a time; later ones are not counted
 CITED = 5  # records kept to cite for one behaviour
 
 SCANNERS = (
@@ -79,15 +79,17 @@ class _Count:
     success_name: str = ""
     tool: str = ""
 
-    def add(self, event: Event, name: str) -> None:
+    def add(self, event: Event, name: str) -> bool:
         self.count += 1
         if event.time is not None:
             self.first = min(self.first or event.time, event.time)
             self.last = max(self.last or event.time, event.time)
         if name and len(self.names) < 1000:
             self.names.add(name)
-        if len(self.records) < CITED:
+        kept = len(self.records) < CITED
+        if kept:
             self.records.append((event.part, event.start, event.end))
+        return kept
 
 
 _SINGLE: dict[str, tuple[str, str, int]] = {
@@ -136,12 +138,15 @@ class Behaviours:
         self._failures: dict[str, dict[str, _Count]] = {}
         self._requests: dict[str, _Count] = {}
         self._single: dict[tuple[str, str, str], _Count] = {}
+        self._kept = False
 
-    def see(self, event: Event) -> None:
-        """Count one event."""
+    def see(self, event: Event) -> bool:
+        """Count one event; tells whether it may be cited in the end, so that its text is worth keeping."""
+        self._kept = False
         watch = _WATCHES.get(event.kind)
         if watch is not None:
             watch(self, event)
+        return self._kept
 
     def see_logon(self, event: Event) -> None:
         """Count a log-on that failed or succeeded."""
@@ -156,13 +161,14 @@ class Behaviours:
                 if len(self._failures) >= TRACKED_SOURCES:
                     return
                 counts = self._failures[source] = {}
-            counts.setdefault(_family(event.rule), _Count()).add(event, user)
+            self._kept |= counts.setdefault(_family(event.rule), _Count()).add(event, user)
         elif status == "Success" and counts is not None and event.rule.startswith(_LOGGED_ON):
             count = _most(counts)
             if count.count >= GUESSING_FAILURES and count.success is None:
                 count.success = (event.part, event.start, event.end)
                 count.success_time = event.time
                 count.success_name = user
+                self._kept = True
 
     def see_request(self, event: Event) -> None:
         """Count a web request that was answered with an error or came from a scanner."""
@@ -180,7 +186,7 @@ class Behaviours:
             if len(self._requests) >= TRACKED_SOURCES:
                 return
             count = self._requests[source] = _Count()
-        count.add(event, event.field("http_request.url"))
+        self._kept |= count.add(event, event.field("http_request.url"))
         count.tool = count.tool or tool
 
     def _see_attempt(self, event: Event, source: str) -> None:
@@ -195,7 +201,7 @@ class Behaviours:
             if len(self._single) >= TRACKED_SOURCES:
                 return
             count = self._single[key] = _Count(tool=str(severity))
-        count.add(event, name)
+        self._kept |= count.add(event, name)
 
     def see_windows(self, event: Event) -> None:
         """Count a Windows event: a log-on, or one of the events that matter alone."""

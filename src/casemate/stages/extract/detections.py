@@ -31,15 +31,15 @@ class Detections:
         self._rules: dict[tuple[str, str], Detection] = {}
         self.overflow = 0
 
-    def see(self, event: Event) -> Detection | None:
-        """Count an alert; gives the detection when this is the first alert of its rule, else None."""
+    def see(self, event: Event) -> tuple[bool, bool]:
+        """Count an alert; tells whether its rule was known (or there is no room), and whether it may be cited."""
         key = (event.kind, event.rule)
         found = self._rules.get(key)
-        new = found is None
+        known = found is not None
         if found is None:
             if len(self._rules) >= self._limit:
                 self.overflow += 1
-                return None
+                return True, False
             found = self._rules[key] = Detection(event)
         found.count += 1
         found.severity = max(found.severity, event.severity)
@@ -47,9 +47,10 @@ class Detections:
         if event.time is not None:
             found.first = min(found.first or event.time, event.time)
             found.last = max(found.last or event.time, event.time)
-        if len(found.records) < self._cited:
+        kept = len(found.records) < self._cited
+        if kept:
             found.records.append((event.part, event.start, event.end))
-        return found if new else None
+        return known, kept
 
     def found(self) -> tuple[Detection, ...]:
         """Give the detections in the order their rules were first seen."""

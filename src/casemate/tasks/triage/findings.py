@@ -220,7 +220,7 @@ def _same(entry: Entry, linked: set[str], other: Entry) -> bool:
 
 
 def merge_findings(findings: Iterable[Finding], limit: int, cited: int) -> tuple[tuple[Finding, ...], int]:
-    """Join findings about the same thing, order them and number them; tell how many were over `limit`.
+    """Join findings about the same thing, order them by gravity and kind, and number them; tell how many were left out.
 
     The same thing is the same kind and reference (or title). Citations are joined up to `cited`, the highest severity
     stays, and `named` outranks `computed` outranks `looked-up` as the basis.
@@ -245,8 +245,8 @@ def _join(held: Finding, other: Finding, cited: int) -> Finding:
     return replace(better, citations=citations, severity=max(held.severity, other.severity), maker=maker)
 
 
-def _rank(finding: Finding) -> tuple[int, int, str, str]:
-    return (-finding.severity, KIND_ORDER.index(finding.kind), finding.reference, finding.title)
+def _rank(finding: Finding) -> tuple[int, int]:
+    return (-finding.severity, KIND_ORDER.index(finding.kind))
 
 
 def findings_of_detection(detection: Detection, citations: tuple[Citation, ...]) -> tuple[Finding, ...]:
