@@ -90,7 +90,7 @@ _TOLD: Mapping[str, str] = {
     "web-scan": "{count} requests by {entity} that failed or name a scanner ({target})",
     "exploit-attempt": "{count} requests by {entity} that carry an exploit ({target})",
 }
-_TOLD_OTHERWISE = "{count} events by {entity} ({target})"
+_TOLD_OTHERWISE = "{title} by {entity} ({count} x, {target})"
 
 
 def _when(first: datetime | None, last: datetime | None) -> str:
@@ -108,7 +108,7 @@ def finding_of_behaviour(behaviour: Behaviour, citations: tuple[Citation, ...]) 
     told = _TOLD.get(behaviour.kind, _TOLD_OTHERWISE)
     who = behaviour.entity or "an unnamed source"
     number = f"{behaviour.count:,}"
-    detail = told.format(count=number, entity=who, target=behaviour.target or "unnamed")
+    detail = told.format(count=number, entity=who, target=behaviour.target or "unnamed", title=title.lower())
     detail += _when(behaviour.first, behaviour.last)
     pattern = Finding(
         id="",
@@ -235,14 +235,18 @@ def merge_findings(findings: Iterable[Finding], limit: int, cited: int) -> tuple
     return numbered, max(len(ordered) - limit, 0)
 
 
+_COUNTED = frozenset({"pattern", "detection"})
 _BASES = ("named", "computed", "specialist", "looked-up", "model")
 
 
 def _join(held: Finding, other: Finding, cited: int) -> Finding:
     better = min(held, other, key=lambda finding: (_BASES.index(finding.basis), -len(finding.title)))
     citations = tuple(dict.fromkeys((*held.citations, *other.citations)))[:cited]
+    detail = better.detail
+    if held.kind in _COUNTED and other.detail not in held.detail:
+        detail = f"{held.detail}; {other.detail}"[:DETAIL_CHARS]  # the same thing counted in two pieces of evidence
     maker: Digest | None = better.maker or held.maker or other.maker
-    return replace(better, citations=citations, severity=max(held.severity, other.severity), maker=maker)
+    return replace(better, detail=detail, citations=citations, severity=max(held.severity, other.severity), maker=maker)
 
 
 def _rank(finding: Finding) -> tuple[int, int]:

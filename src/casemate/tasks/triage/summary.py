@@ -12,7 +12,8 @@ from casemate.core.text import Span
 SENTENCES = 5
 """The most sentences a summary has."""
 
-_TOLD_AS_FINDINGS = frozenset({"attack-pattern", "vulnerability", "weakness"})
+_NOT_TOLD = frozenset({"attack-pattern", "vulnerability", "weakness", "windows-event-id", "user-agent"})
+"""Types of observable that findings tell already, or that say little alone."""
 
 _SHOWN = 120  # characters of a title taken into a sentence
 
@@ -37,7 +38,7 @@ def compose_summary(
 def _tell_observables(observables: Sequence[Observable], cite: Callable[[Span], Citation]) -> Sentence:
     kinds: dict[str, list[Observable]] = {}
     for item in observables:
-        if not item.flags and item.spans and item.type not in _TOLD_AS_FINDINGS:
+        if not item.flags and item.spans and item.type not in _NOT_TOLD:
             kinds.setdefault(item.hash or item.type, []).append(item)
     commonest = sorted(kinds.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:4]
     told = ", ".join(f"{len(items):,} x {kind} (first {items[0].raw[:_SHOWN]})" for kind, items in commonest)
