@@ -17,7 +17,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from casemate.factory.rows import METRICS, SOURCES, Row
+from casemate.factory.rows import SOURCES, Row
+from casemate.stages.classify.cvss_score import METRICS
 
 LOG = logging.getLogger(__name__)
 HEAD_SIZES = {name: len(values) for name, values in METRICS.items()}
@@ -206,7 +207,7 @@ def train_encoder(
     rows = [*vulnerabilities, *sentences]
     encoded = [item.ids for item in tokenizer.encode_batch_fast([row.text for row in rows])]
     model = BertModel.from_pretrained(
-        folder, add_pooling_layer=False, attention_probs_dropout_prob=0.0, attn_implementation="sdpa"
+        folder, add_pooling_layer=False, attention_probs_dropout_prob=0.0, hidden_dropout_prob=0.0, attn_implementation="eager"
     ).train()
     heads = build_heads(model.config.hidden_size, classes)
     groups = [

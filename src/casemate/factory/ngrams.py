@@ -1,160 +1,153 @@
-"""Train the sparse linear models: featurise once, softmax over hashed n-grams, cut to the weights that matter.
+"""Train the n-gram model: one table of vectors, with heads for weaknesses and for CVSS metrics."""
 
-The features are those of `stages.classify.linear`, so what is trained here is what is asked there. Needs SciPy.
-"""
-
+import json
 import logging
+import random
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from casemate.stages.classify.ngrams import SparseLinear, features_of
+from casemate.factory.rows import SOURCES, Row
+from casemate.stages.classify.cvss_score import METRICS
+from casemate.stages.classify.encoder import arrays_to_bytes
+from casemate.stages.classify.ngrams import BUCKETS, rows_of, words_of
 
 LOG = logging.getLogger(__name__)
+_ABSENT = (-1,) * len(METRICS)
+SIZES = [len(values) for values in METRICS.values()]
 
 
 @dataclass(frozen=True, slots=True)
 class NgramRecipe:
-    """How a linear model is trained.
+    """How the n-gram model is trained.
 
     Args:
-        epochs: passes over the rows.
-        batch: rows a step.
-        rate: of AdaGrad.
-        decay: L2 penalty on the weights a step touches.
-        smoothing: share of the target spread over all classes.
-        least_rows: rows a feature must stand in.
-        kept: weights kept in all, the largest times idf first.
+        width: of an n-gram's vector.
+        drop: the share of n-grams left out of a text at each step, against learning texts by heart.
     """
 
-    epochs: int = 12
+    width: int = 64
+    epochs: int = 6
     batch: int = 128
-    rate: float = 0.3
-    decay: float = 1e-6
+    rate: float = 3e-3
+    drop: float = 0.3
     smoothing: float = 0.05
-    least_rows: int = 2
-    kept: int = 1_600_000
     seed: int = 7
+    threads: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows as a SciPy CSR matrix of tf-idf of length one, over the features whose numbers are listed."""
+def train_ngrams(rows: Sequence[Row], classes: Sequence[str], recipe: NgramRecipe, out: Path) -> None:
+    """Train on the rows and leave `ngrams.npz` (int8) and `ngrams.json` in `out`."""
+    import torch
 
-    matrix: Any
-    numbers: NDArray[np.int64]
-    idf: NDArray[np.float32]
-
-
-def count_features(texts: Sequence[str], least_rows: int) -> Table:
-    """Return the table of the texts over the features that stand in `least_rows` of them or more."""
-    from scipy.sparse import csr_matrix
-
-    found = [features_of(text) for text in texts]
-    columns = np.concatenate([numbers for numbers, _ in found])
-    numbers, counts = np.unique(columns, return_counts=True)
-    idf = (np.log((1 + len(texts)) / (1 + counts)) + 1).astype(np.float32)
-    chosen = counts >= least_rows
-    numbers, idf = numbers[chosen], idf[chosen]
-    del columns
-    starts, places, values = [0], [], []
-    for given, weights in found:
-        at = np.minimum(np.searchsorted(numbers, given), len(numbers) - 1)
-        known = numbers[at] == given
-        at, weighed = at[known], weights[known] * idf[at[known]]
-        places.append(at.astype(np.int32))
-        values.append(weighed / max(float(np.sqrt((weighed * weighed).sum())), 1e-9))
-        starts.append(starts[-1] + len(at))
-    shape = (len(texts), len(numbers))
-    matrix = csr_matrix((np.concatenate(values), np.concatenate(places), np.asarray(starts)), shape=shape)
-    return Table(matrix, numbers, idf)
-
-
-def train_softmax(
-    table: Table, targets: Sequence[Sequence[int]], weights: NDArray[np.float32], classes: int, recipe: NgramRecipe
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return weights (features x classes) and bias (classes) that minimise the cross-entropy.
-
-    A row with several targets shares its one unit of probability among them.
-    """
-    matrix, chance = table.matrix, np.random.default_rng(recipe.seed)
-    rows, columns = matrix.shape
-    learned = np.zeros((columns, classes), np.float32)
-    squares = np.full((columns, classes), 1e-6, np.float32)
-    bias, bias_squares = np.zeros(classes, np.float32), np.full(classes, 1e-6, np.float32)
-    for epoch in range(recipe.epochs):
-        order, total = chance.permutation(rows), 0.0
-        rate = recipe.rate * (1 - epoch / recipe.epochs)
-        for start in range(0, rows, recipe.batch):
+    torch.manual_seed(recipe.seed)
+    torch.set_num_threads(recipe.threads)
+    features = [np.unique(np.asarray(rows_of(words_of(row.text)), np.int32), return_counts=True) for row in rows]
+    seen = np.zeros(BUCKETS, np.int32)
+    for places, _ in features:
+        seen[places] += 1
+    LOG.info("%d rows read, %d of %d buckets used", len(rows), int((seen > 0).sum()), BUCKETS)
+    model = _Model(recipe.width, len(classes))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=0.0, fused=True)
+    steps = recipe.epochs * (len(rows) // recipe.batch)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps + 1, pct_start=0.1)
+    targets = _targets(rows, classes)
+    started, recent, step = time.monotonic(), [], 0
+    chooser, order = random.Random(recipe.seed), list(range(len(rows)))
+    for _ in range(recipe.epochs):
+        chooser.shuffle(order)
+        for start in range(0, len(order) - recipe.batch + 1, recipe.batch):
             places = order[start : start + recipe.batch]
-            part = matrix[places]
-            touched = np.unique(part.indices)
-            part = part[:, touched]
-            now = learned[touched]
-            logits = part @ now + bias
-            shown = _softmax(logits)
-            wanted = np.full_like(shown, recipe.smoothing / classes)
-            for line, place in enumerate(places):
-                given = targets[place]
-                wanted[line, list(given)] += (1 - recipe.smoothing) / len(given)
-            weighed = weights[places, None]
-            total -= float((np.log(np.maximum(shown, 1e-12)) * wanted * weighed).sum())
-            slope = (shown - wanted) * weighed
-            steps = (part.T @ slope) + recipe.decay * recipe.batch * now
-            squares[touched] = held = squares[touched] + steps * steps
-            learned[touched] = now - rate * steps / np.sqrt(held)
-            flat = slope.sum(axis=0)
-            bias_squares += flat * flat
-            bias -= 0.3 * rate * flat / np.sqrt(bias_squares)
-        LOG.info("epoch %d, loss %.4f", epoch + 1, total / rows)
-    return learned, bias
+            loss = model.loss([features[place] for place in places], targets[places], recipe)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            cycle.step()
+            recent.append(float(loss.detach()))
+            step += 1
+            if step % 200 == 0:
+                pace = time.monotonic() - started
+                LOG.info("step %d of %d, loss %.3f, %.0f s", step, steps, np.mean(recent), pace)
+                recent = []
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "ngrams.npz").write_bytes(arrays_to_bytes(_quantise(model, seen)))
+    papers = {"cwe": list(classes), "sources": SOURCES, "recipe": asdict(recipe), "rows": len(rows)}
+    (out / "ngrams.json").write_text(json.dumps(papers), encoding="utf-8")
 
 
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True), dtype=np.float32)
+def _targets(rows: Sequence[Row], classes: Sequence[str]) -> Any:
+    """Return a matrix: weakness, its source, the eight metrics, their source, the weight in thousandths."""
+    import torch
 
-
-def cut(table: Table, learned: NDArray[np.float32], bias: NDArray[np.float32], kept: int) -> SparseLinear:
-    """Return the model with its `kept` most telling weights as int8; the common part of a feature goes first.
-
-    A softmax does not change when the same number is added to all classes, so each feature's median is taken off.
-    """
-    centred = learned - np.median(learned, axis=1, keepdims=True)
-    telling = np.abs(centred) * table.idf[:, None]
-    if kept < telling.size:
-        bar = np.partition(telling.ravel(), telling.size - kept)[telling.size - kept]
-        centred[telling < bar] = 0.0
-    scale = np.maximum(np.abs(centred).max(axis=0) / 127, 1e-9).astype(np.float32)
-    whole = np.rint(centred / scale).astype(np.int8)
-    used = np.flatnonzero(whole.any(axis=1))
-    places, classes = np.nonzero(whole[used])
-    starts = np.concatenate(([0], np.cumsum(np.bincount(places, minlength=len(used)))))
-    return SparseLinear(
-        table.numbers[used].astype(np.int32),
-        table.idf[used],
-        starts.astype(np.int32),
-        classes.astype(np.uint16),
-        whole[used][places, classes],
-        scale,
-        bias,
+    cwe = {name: place for place, name in enumerate(classes)}
+    source = {name: place for place, name in enumerate(SOURCES)}
+    return torch.tensor(
+        [
+            (
+                cwe.get(row.cwe, -1),
+                source.get(row.origin, 0),
+                *(row.metrics or _ABSENT),
+                source.get(row.metrics_origin, 0),
+                int(row.weight * 1000),
+            )
+            for row in rows
+        ]
     )
 
 
-def save(model: SparseLinear, path: Path, **more: NDArray[Any]) -> None:
-    """Write the model, and more arrays beside its own, as a compressed `.npz` that holds no pickle."""
-    numbers = np.diff(model.numbers, prepend=0).astype(np.int32)
-    arrays = {
-        "numbers": numbers,
-        "idf": model.idf.astype(np.float16),
-        "starts": np.diff(model.starts).astype(np.uint16),
-        "classes": model.classes,
-        "weights": model.weights,
-        "scale": model.scale,
-        "bias": model.bias,
-    }
-    np.savez_compressed(path, allow_pickle=False, **arrays, **more)
+class _Model:
+    def __init__(self, width: int, classes: int) -> None:
+        import torch
+
+        self.table = torch.nn.EmbeddingBag(BUCKETS, width, mode="sum")
+        torch.nn.init.normal_(self.table.weight, std=0.1)
+        self.heads = torch.nn.ModuleDict()
+        for name, size in (("cwe", classes), ("cvss", sum(SIZES))):
+            self.heads[name] = torch.nn.Linear(width, size)
+            self.heads[f"{name}_source"] = torch.nn.Embedding(len(SOURCES), size)
+            torch.nn.init.zeros_(self.heads[f"{name}_source"].weight)
+
+    def parameters(self) -> list[Any]:
+        """Return all that is learned."""
+        return [self.table.weight, *self.heads.parameters()]
+
+    def loss(self, features: Sequence[Any], targets: Any, recipe: NgramRecipe) -> Any:
+        """Return the mean loss of a batch: weaknesses, and a quarter of the sum over the metrics."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        offsets = torch.tensor([0, *np.cumsum([len(places) for places, _ in features])[:-1]])
+        places = torch.from_numpy(np.concatenate([places for places, _ in features]).astype(np.int64))
+        counts = torch.from_numpy(np.concatenate([counts / counts.sum() for _, counts in features]).astype(np.float32))
+        kept = counts * (torch.rand(len(counts)) >= recipe.drop) / (1 - recipe.drop)
+        means = self.table(places, offsets, per_sample_weights=kept)
+        known, scored = targets[:, 0] >= 0, targets[:, 2] >= 0
+        total = means.sum() * 0.0
+        if known.any():
+            logits = self.heads["cwe"](means[known]) + self.heads["cwe_source"](targets[known, 1])
+            losses = cross_entropy(logits, targets[known, 0], reduction="none", label_smoothing=recipe.smoothing)
+            total = total + (losses * targets[known, -1] / 1000).sum()
+        if scored.any():
+            logits = self.heads["cvss"](means[scored]) + self.heads["cvss_source"](targets[scored, -2])
+            for at, part in enumerate(torch.split(logits, SIZES, dim=1)):
+                total = total + 0.25 * cross_entropy(part, targets[scored, 2 + at], reduction="sum")
+        return total / len(targets)
+
+
+def _quantise(model: _Model, seen: Any) -> dict[str, Any]:
+    """Return the arrays that are shipped: int8 rows with a scale each (0 where no text had the n-gram), heads."""
+    table = model.table.weight.detach().numpy()
+    scale = np.where(seen > 0, np.abs(table).max(axis=1) / 127, 0).astype(np.float16)
+    safe = np.where(scale > 0, scale, 1).astype(np.float32)
+    whole = np.where(scale[:, None] > 0, np.clip(np.rint(table / safe[:, None]), -127, 127), 0).astype(np.int8)
+    arrays: dict[str, Any] = {"table": whole, "scale": scale}
+    for name in ("cwe", "cvss"):
+        head = model.heads[name]
+        arrays[f"{name}.weight"] = head.weight.detach().numpy().T.astype(np.float16)
+        by_source = head.bias.detach() + model.heads[f"{name}_source"].weight.detach()
+        arrays[f"{name}.bias"] = by_source.numpy().astype(np.float32)
+    return arrays
