@@ -207,7 +207,11 @@ def train_encoder(
     rows = [*vulnerabilities, *sentences]
     encoded = [item.ids for item in tokenizer.encode_batch_fast([row.text for row in rows])]
     model = BertModel.from_pretrained(
-        folder, add_pooling_layer=False, attention_probs_dropout_prob=0.0, hidden_dropout_prob=0.0, attn_implementation="eager"
+        folder,
+        add_pooling_layer=False,
+        attention_probs_dropout_prob=0.0,
+        hidden_dropout_prob=0.0,
+        attn_implementation="eager",
     ).train()
     heads = build_heads(model.config.hidden_size, classes)
     groups = [
@@ -235,7 +239,9 @@ def train_encoder(
         recent.append(float(loss.detach()))
         if step % 20 == 19:
             pace = (time.monotonic() - started) / (step + 1)
-            LOG.info("step %d, loss %.3f, %.2f s a step, progress %.3f", step + 1, sum(recent) / len(recent), pace, progress)
+            LOG.info(
+                "step %d, loss %.3f, %.2f s a step, progress %.3f", step + 1, sum(recent) / len(recent), pace, progress
+            )
             recent = []
         if step % recipe.save_every == recipe.save_every - 1:
             _save(out, model, heads, classes, recipe, step + 1)
@@ -261,7 +267,9 @@ def _log_probe(model: Any, heads: Any, classes: Classes, tokenizer: Any, probe: 
     LOG.info("held out: %.4f of %d weaknesses right", right / len(probe), len(probe))
 
 
-def _save(out: Path, model: Any, heads: Any, classes: Classes, recipe: Recipe, steps: int, *, done: bool = False) -> None:
+def _save(
+    out: Path, model: Any, heads: Any, classes: Classes, recipe: Recipe, steps: int, *, done: bool = False
+) -> None:
     """Write the state beside its place and move it there, so that an interrupted run leaves the last whole one."""
     import torch
 

@@ -21,7 +21,9 @@ SOURCES = ("nvd", "cna", "adp", "mitre")
 """Whose habit of labelling a row follows; the heads learn a correction for each."""
 
 _SOURCE_OF = {"nvd": "nvd", "cna": "cna", "cna-name": "cna", "cisa-adp": "adp", "mitre": "mitre"}
-_CATEGORIES = frozenset({"CWE-264", "CWE-399", "CWE-310", "CWE-189", "CWE-255", "CWE-254"} | {"CWE-16", "CWE-17", "CWE-19", "CWE-1187"})
+_CATEGORIES = frozenset(
+    {"CWE-264", "CWE-399", "CWE-310", "CWE-189", "CWE-255", "CWE-254"} | {"CWE-16", "CWE-17", "CWE-19", "CWE-1187"}
+)
 """Old NVD labels that name a category: nobody assigns them today."""
 
 _COMMON_OLD = frozenset({"CWE-119", "CWE-20", "CWE-200"})
@@ -208,4 +210,6 @@ def _without_cwe(row: Row) -> Row:
 def _weighed(row: Row, weight: float) -> Row:
     if weight == row.weight:
         return row
-    return Row(row.name, row.text, row.origin, row.year, row.cwe, row.metrics, row.metrics_origin, row.techniques, weight)
+    return Row(
+        row.name, row.text, row.origin, row.year, row.cwe, row.metrics, row.metrics_origin, row.techniques, weight
+    )

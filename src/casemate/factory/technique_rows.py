@@ -71,7 +71,9 @@ def _descriptions(attack: Path) -> list[Row]:
         for thing in bundle.get("objects", ()):
             if thing.get("type") != "attack-pattern" or thing.get("revoked") or thing.get("x_mitre_deprecated"):
                 continue
-            ids = [r["external_id"] for r in thing["external_references"] if r.get("source_name", "").startswith("mitre-")]
+            ids = [
+                r["external_id"] for r in thing["external_references"] if r.get("source_name", "").startswith("mitre-")
+            ]
             plain = re.sub(r"\(Citation:[^)]*\)|\[([^\]]*)\]\([^)]*\)|</?code>", r"\1", thing.get("description", ""))
             sentences = re.split(r"(?<=[.!?])\s+", plain)
             for start in (0, 2):

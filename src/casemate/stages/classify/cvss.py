@@ -102,7 +102,9 @@ class CvssSpecialist:
             reason = self._domain.refuse(text, tidied)
             vector = self._linear.mean(tidied)
             reason = reason or ("no-vulnerability-text" if self._domain.outside(vector) else "")
-            answers.append(Scored("", None, 0.0, abstained=True, reason=reason) if reason else self._answer(tidied, vector))
+            answers.append(
+                Scored("", None, 0.0, abstained=True, reason=reason) if reason else self._answer(tidied, vector)
+            )
         return answers
 
     def _answer(self, text: str, vector: Floats) -> Scored:

@@ -48,9 +48,7 @@ class Encoder:
         self._heads = {name: value.astype(np.float32) for name, value in weights.arrays("heads.npz").items()}
         self.digest: Digest = weights.digest
         self.sources: tuple[str, ...] = tuple(weights.papers["sources"])
-        self.classes: dict[str, tuple[str, ...]] = {
-            name: tuple(weights.papers[name]) for name in ("cwe", "techniques")
-        }
+        self.classes: dict[str, tuple[str, ...]] = {name: tuple(weights.papers[name]) for name in ("cwe", "techniques")}
 
     @classmethod
     def open(cls, folder: Path | None = None, threads: int = 1) -> "Encoder":
