@@ -1,7 +1,7 @@
 """CTI-Bench tasks as their public TSV files have them, answered one item at a time and scored as published.
 
-Source of files and scores: Alam et al. 2024, "CTIBench: A Benchmark for Evaluating LLMs in Cyber Threat
-Intelligence" (CC BY-NC-SA 4.0). CTI-RCM is scored by accuracy, CTI-VSP by the mean absolute deviation of the base score.
+Source of files and scores: Alam et al. 2024, "CTIBench: A Benchmark for Evaluating LLMs in Cyber Threat Intelligence"
+(CC BY-NC-SA 4.0). CTI-RCM is scored by accuracy, CTI-VSP by the mean absolute deviation of the base score.
 """
 
 import csv
@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from casemate.core.errors import WrongUsage
 
+A = TypeVar("A")
 _FIELD_LIMIT = 4_000_000
 
 
@@ -40,7 +41,7 @@ def read_items(path: Path, column: str = "Description") -> list[Item]:
         csv.field_size_limit(before)
 
 
-def _asked[A](items: Sequence[Item], ask: Callable[[str], A]) -> list[tuple[Item, A, float]]:
+def asked(items: Sequence[Item], ask: Callable[[str], A]) -> list[tuple[Item, A, float]]:
     """Ask each item alone, after one that is not counted, and return the answers with milliseconds."""
     if items:
         ask(items[0].text)
@@ -67,7 +68,7 @@ def calibration_error(pairs: Sequence[tuple[float, bool]], bins: int = 10) -> fl
     return error / len(pairs) if pairs else 0.0
 
 
-def _report(task: str, metric: str, rows: Sequence[Mapping[str, Any]], score: float, per_item: Path) -> dict[str, Any]:
+def make_report(task: str, metric: str, rows: Sequence[Mapping[str, Any]], score: float, per_item: Path) -> dict[str, Any]:
     """Write the per-item file and return what every task reports."""
     try:
         per_item.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -95,7 +96,7 @@ def measure_rcm(path: Path, per_item: Path, weights: Path | None = None) -> dict
     items = read_items(path)
     specialist = CweSpecialist.open(weights)
     rows = []
-    for item, answer, spent in _asked(items, lambda text: specialist.rank([text], "nvd")[0]):
+    for item, answer, spent in asked(items, lambda text: specialist.rank([text], "nvd")[0]):
         names = [name for name, _ in answer.candidates]
         rows.append(
             {
@@ -112,7 +113,7 @@ def measure_rcm(path: Path, per_item: Path, weights: Path | None = None) -> dict
             }
         )
     surest = sorted(rows, key=lambda row: -row["probability"])[: max(len(rows) // 2, 1)]
-    report = _report("cti-rcm", "accuracy", rows, _mean(row["right"] for row in rows), per_item)
+    report = make_report("cti-rcm", "accuracy", rows, _mean(row["right"] for row in rows), per_item)
     return report | {
         "top5": round(_mean(row["in_five"] for row in rows), 4),
         "coverage50_accuracy": round(_mean(row["right"] for row in surest), 4),
@@ -135,7 +136,7 @@ def measure_vsp(path: Path, per_item: Path, weights: Path | None = None) -> dict
     truths = {item.name: base_score(vector) for item, vector in items if vector is not None}
     known = [item for item, vector in items if vector is not None]
     rows = []
-    for item, answer, spent in _asked(known, lambda text: specialist.score([text])[0]):
+    for item, answer, spent in asked(known, lambda text: specialist.score([text])[0]):
         truth = truths[item.name]
         deviation = max(truth, 10 - truth) if answer.score is None else abs(answer.score - truth)
         rows.append(
@@ -153,7 +154,7 @@ def measure_vsp(path: Path, per_item: Path, weights: Path | None = None) -> dict
             }
         )
     mean = _mean(row["deviation"] for row in rows)
-    report = _report("cti-vsp", "mean absolute deviation of the base score", rows, mean, per_item)
+    report = make_report("cti-vsp", "mean absolute deviation of the base score", rows, mean, per_item)
     return report | {
         "unscored": len(items) - len(known),
         "vector_accuracy": round(_mean(row["right"] for row in rows), 4),

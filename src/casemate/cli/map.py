@@ -54,7 +54,7 @@ def _texts(arguments: argparse.Namespace) -> Iterator[tuple[object, str | None]]
         yield "", (sys.stdin.buffer.read(MAX_LINE).decode("utf-8", "replace") if piped else given)
         return
     try:
-        file = sys.stdin.buffer if arguments.input == "-" else Path(arguments.input).open("rb")
+        file = sys.stdin.buffer if arguments.input == "-" else Path(arguments.input).open("rb")  # noqa: SIM115  closed below
     except OSError as error:
         raise WrongUsage(f"{arguments.input}: {error.strerror}", way_out="name a file of JSON lines") from error
     with file:

@@ -76,7 +76,7 @@ class _Batches:
 
     def __init__(self, rows: Sequence[Row], encoded: Sequence[Sequence[int]], classes: Classes, recipe: Recipe):
         self._encoded, self._recipe = encoded, recipe
-        self._random = random.Random(recipe.seed)
+        self._random = random.Random(recipe.seed)  # noqa: S311  an order, not a secret
         cwe = {name: place for place, name in enumerate(classes.cwe)}
         technique = {name: place for place, name in enumerate(classes.techniques)}
         source = {name: place for place, name in enumerate(SOURCES)}
@@ -231,7 +231,7 @@ def train_encoder(
             group["lr"] = group["top"] * _rate_at(progress, recipe.warm)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             pooled = pool(model, batch["ids"], batch["mask"])
-        loss = _loss(heads, torch.dropout(pooled, 0.1, True), batch, recipe.smoothing)
+        loss = _loss(heads, torch.nn.functional.dropout(pooled, 0.1), batch, recipe.smoothing)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_([*model.parameters(), *heads.parameters()], 1.0)

@@ -57,7 +57,8 @@ def train_ngrams(rows: Sequence[Row], classes: Sequence[str], recipe: NgramRecip
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps + 1, pct_start=0.1)
     targets = _targets(rows, classes)
     started, recent, step = time.monotonic(), [], 0
-    chooser, order = random.Random(recipe.seed), list(range(len(rows)))
+    order = list(range(len(rows)))
+    chooser = random.Random(recipe.seed)  # noqa: S311  an order, not a secret
     for _ in range(recipe.epochs):
         chooser.shuffle(order)
         for start in range(0, len(order) - recipe.batch + 1, recipe.batch):

@@ -186,7 +186,8 @@ def choose_vulnerabilities(rows: Iterable[Row], *, thin_common: bool = True) -> 
         if row.cwe in _CATEGORIES and not row.metrics:
             continue
         if row.cwe in _CATEGORIES:
-            row = _without_cwe(row)
+            chosen.append(_without_cwe(row))
+            continue
         if row.cwe and row.origin == "nvd" and row.year < 2017:
             keep = 0.12 if row.cwe in _COMMON_OLD else 0.5
             if chance > keep:

@@ -13,7 +13,7 @@ class Job:
         data: the folder of training data (the one with `cve/`, `techniques/`, `knowledge/`, `logs/`).
         out: the folder for weights, log and manifests; what a former run finished there is used again.
         seed: of every random choice.
-        steps: of the encoder; 0 for the recipe's own number.
+        steps: of the encoder; 0 for the recipe's own number, -1 for no encoder at all.
         minutes: after which the encoder's schedule ends even so; 0 for no limit.
     """
 

@@ -79,11 +79,11 @@ class CvssSpecialist:
     """Proposes a CVSS v3.1 base vector for the text of a vulnerability."""
 
     def __init__(
-        self, linear: NgramModel, encoder: Encoder, domain: Domain, choice: VectorChoice, tuning: dict[str, Any]
+        self, linear: NgramModel, encoder: Encoder | None, domain: Domain, choice: VectorChoice, tuning: dict[str, Any]
     ) -> None:
         self._linear, self._encoder, self._domain = linear, encoder, domain
         self._choice, self._tuning = choice, tuning
-        self.digest: Digest = digest_value([tuning, encoder.digest])
+        self.digest: Digest = digest_value([tuning, encoder.digest if encoder else ""])
 
     @classmethod
     def open(cls, folder: Path | None = None, threads: int = 1) -> "CvssSpecialist":
@@ -92,7 +92,8 @@ class CvssSpecialist:
         tuning = json.loads(own.files["cvss.json"])
         choice = VectorChoice(own.arrays("cvss.npz")["together"], tuning)
         domain = Domain(shared.arrays("domain.npz"))
-        return cls(NgramModel.open(shared), Encoder.open(folder, threads), domain, choice, tuning)
+        encoder = Encoder.open(folder, threads) if tuning["encoder_weight"] else None
+        return cls(NgramModel.open(shared), encoder, domain, choice, tuning)
 
     def score(self, texts: Sequence[str]) -> list[Scored]:
         """Return a vector with its score for each text, in order, as NVD would give it."""
@@ -108,9 +109,10 @@ class CvssSpecialist:
         return answers
 
     def _answer(self, text: str, vector: Floats) -> Scored:
-        first = self._linear.logits("cvss", vector, self._encoder.sources.index("nvd"))
-        second = self._encoder.logits("cvss", self._encoder.embed([text]), "nvd")[0]
-        logits = self._tuning["linear_weight"] * first + self._tuning["encoder_weight"] * second
+        logits = self._tuning["linear_weight"] * self._linear.logits("cvss", vector)
+        if self._encoder is not None:
+            second = self._encoder.logits("cvss", self._encoder.embed([text]), "nvd")[0]
+            logits = logits + self._tuning["encoder_weight"] * second
         chances = self._choice.chances(logits)
         place = self._choice.choose(chances)
         probability = round(interpolate(self._tuning["curve"], float(chances[place])), 4)

@@ -49,7 +49,7 @@ def base_score(values: dict[str, str]) -> float:
 
 
 def _round_up(value: float) -> float:
-    """Return the smallest number with one decimal that is not below, as appendix A has it (in whole hundred-thousandths)."""
+    """Return the smallest number with one decimal that is not below; counted in whole numbers as appendix A has it."""
     whole = round(value * 100_000)
     return whole / 100_000 if whole % 10_000 == 0 else (whole // 10_000 + 1) / 10
 

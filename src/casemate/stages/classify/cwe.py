@@ -32,10 +32,12 @@ HABITS = ("nvd", "cna")
 class CweSpecialist:
     """Ranks the weaknesses that a text may describe."""
 
-    def __init__(self, linear: NgramModel, encoder: Encoder, domain: Domain, tuning: dict[str, Any]) -> None:
+    def __init__(self, linear: NgramModel, encoder: Encoder | None, domain: Domain, tuning: dict[str, Any]) -> None:
         self._linear, self._encoder, self._domain, self._tuning = linear, encoder, domain, tuning
         self.classes: tuple[str, ...] = tuple(tuning["classes"])
-        self.digest: Digest = digest_value([tuning, encoder.digest])
+        self._linear_places = np.asarray(tuning["linear_places"])
+        self._encoder_places = np.asarray(tuning["encoder_places"])
+        self.digest: Digest = digest_value([tuning, encoder.digest if encoder else ""])
 
     @classmethod
     def open(cls, folder: Path | None = None, threads: int = 1) -> "CweSpecialist":
@@ -44,7 +46,9 @@ class CweSpecialist:
         shared = open_weights("ngrams", folder)
         domain = Domain(shared.arrays("domain.npz"))
         tuning = json.loads(own.files["cwe.json"])
-        return cls(NgramModel.open(shared), Encoder.open(folder, threads), domain, tuning)
+        asked = any(tuned["encoder_weight"] for tuned in tuning["habits"].values())
+        encoder = Encoder.open(folder, threads) if asked else None
+        return cls(NgramModel.open(shared), encoder, domain, tuning)
 
     def rank(self, texts: Sequence[str], habit: str | None = None) -> list[Answer]:
         """Return an answer for each text, in order.
@@ -65,9 +69,9 @@ class CweSpecialist:
             if reason:
                 answers[place] = Answer((), abstained=True, reason=reason)
                 continue
-            logits = self._mixed(lambda source, v=vector: self._linear.logits("cwe", v, HABITS.index(source)), tuned)
+            logits = self._first(vector, tuned)
             chances = softmax(logits * tuned["linear_sharpness"])
-            if float(chances.max()) >= tuned["sure"]:
+            if self._encoder is None or float(chances.max()) >= tuned["sure"]:
                 answers[place] = self._answer(chances, tuned["linear_curve"], tuned, "linear")
             else:
                 unsure.append((place, tidied, logits))
@@ -77,20 +81,23 @@ class CweSpecialist:
     def _ask_encoder(
         self, unsure: list[tuple[int, str, Floats]], tuned: dict[str, Any], answers: list[Answer | None]
     ) -> None:
-        if not unsure:
+        if not unsure or self._encoder is None:
             return
-        vectors = self._encoder.embed([text for _, text, _ in unsure])
-        second = self._mixed(lambda source: self._encoder.logits("cwe", vectors, source), tuned)
+        encoder = self._encoder
+        vectors = encoder.embed([text for _, text, _ in unsure])
+        second = _mixed(
+            {name: encoder.logits("cwe", vectors, name)[:, self._encoder_places] for name in tuned["sources"]},
+            tuned,
+        )
         for (place, _, first), other in zip(unsure, second, strict=True):
             both = tuned["linear_weight"] * log_softmax(first) + tuned["encoder_weight"] * log_softmax(other)
             answers[place] = self._answer(softmax(both), tuned["both_curve"], tuned, "encoder")
 
-    @staticmethod
-    def _mixed(logits_of: Any, tuned: dict[str, Any]) -> Floats:
-        """Return logits as the tuned mixture of labelling sources would have them."""
-        parts = [share * log_softmax(logits_of(source)) for source, share in tuned["sources"].items() if share]
-        result: Floats = np.sum(parts, axis=0)
-        return result
+    def _first(self, vector: Floats, tuned: dict[str, Any]) -> Floats:
+        """Return what the linear model says."""
+        sources = {name: HABITS.index(name) for name in tuned["sources"]}
+        logits = {name: self._linear.logits("cwe", vector, at) for name, at in sources.items()}
+        return _mixed({name: value[self._linear_places] for name, value in logits.items()}, tuned)
 
     def _answer(self, chances: Floats, curve: list[tuple[float, float]], tuned: dict[str, Any], maker: str) -> Answer:
         """Return the five best, the probability of the first calibrated and the others scaled with the rest."""
@@ -102,3 +109,10 @@ class CweSpecialist:
         candidates = tuple(zip(names, (round(value, 4) for value in (first, *others)), strict=True))
         low = first < tuned["abstain_below"]
         return Answer(candidates, abstained=low, reason="low-probability" if low else "", maker=maker)
+
+
+def _mixed(by_source: dict[str, Floats], tuned: dict[str, Any]) -> Floats:
+    """Return log-probabilities as the tuned mixture of labelling sources has them."""
+    parts = [tuned["sources"][name] * log_softmax(logits) for name, logits in by_source.items()]
+    result: Floats = log_softmax(np.sum(parts, axis=0))
+    return result

@@ -52,7 +52,7 @@ class Encoder:
 
     @classmethod
     def open(cls, folder: Path | None = None, threads: int = 1) -> "Encoder":
-        """Open the shipped encoder (once in a process), or that of a folder; `NotTrusted` where it is altered or missing."""
+        """Open the shipped encoder (once in a process) or that of a folder; `NotTrusted` where it is altered."""
         return _open_shipped(threads) if folder is None else cls(open_weights("encoder", folder), threads)
 
     def embed(self, texts: Sequence[str]) -> Floats:
@@ -73,7 +73,7 @@ class Encoder:
         return vectors
 
     def logits(self, head: str, vectors: Floats, source: str | None = None) -> Floats:
-        """Return the logits of a head, shape (n, classes), with the correction for a labelling source if one is named."""
+        """Return the logits of a head, shape (n, classes), corrected for a labelling source if one is named."""
         result: Floats = vectors @ self._heads[f"{head}.weight"].T + self._heads[f"{head}.bias"]
         if source is not None:
             size, at = result.shape[1], self.sources.index(source)

@@ -8,6 +8,7 @@ with one scale a row. Which row an n-gram has is its CRC-32, so no vocabulary is
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 from zlib import crc32
 
@@ -44,8 +45,7 @@ def rows_of(words: Sequence[str]) -> list[int]:
     rows: list[int] = []
     for word in words:
         rows += _rows_of_word(word)
-    for left, right in zip(words, words[1:], strict=False):
-        rows.append(crc32(f"{left} {right}".encode("utf-8", "surrogatepass")) % BUCKETS)
+    rows += [crc32(f"{left} {right}".encode("utf-8", "surrogatepass")) % BUCKETS for left, right in pairwise(words)]
     return rows
 
 
@@ -75,7 +75,7 @@ class NgramModel:
         return result
 
     def logits(self, head: str, vector: Floats, source: int = 0) -> Floats:
-        """Return the logits of a head for a mean vector, as the labelling source at place `source` would have it."""
+        """Return the logits of a head for a mean vector, as one labelling source has it: 0 is NVD, 1 the authorities."""
         weight, bias = self._heads[head]
         result: Floats = vector @ weight + bias[source]
         return result

@@ -33,9 +33,9 @@ class Weights:
 
     def arrays(self, name: str) -> dict[str, Any]:
         """Return the arrays of an `.npz` file; no pickled object is read."""
-        import numpy
+        import numpy as np
 
-        with numpy.load(io.BytesIO(self.files[name]), allow_pickle=False) as held:
+        with np.load(io.BytesIO(self.files[name]), allow_pickle=False) as held:
             return {key: held[key] for key in held.files}
 
 
@@ -47,13 +47,14 @@ def open_weights(specialist: str, folder: Path | None = None) -> Weights:
     where = FOLDER if folder is None else folder
     try:
         manifest = json.loads((where / f"{specialist}.manifest.json").read_bytes())
-        files = {name: (where / Path(name).name).read_bytes() for name in manifest["files"]}
+        digests = {name: str(told["sha256"]) for name, told in manifest["files"].items()}
+        files = {name: (where / Path(name).name).read_bytes() for name in digests}
     except FileNotFoundError as error:
         raise NotTrusted(f"the weights of `{specialist}` are missing: {error.filename}", way_out=_WAY_OUT) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotTrusted(f"the manifest of `{specialist}` cannot be read: {error}", way_out=_WAY_OUT) from error
     for name, content in files.items():
-        if hashlib.sha256(content).hexdigest() != manifest["files"][name]["sha256"]:
+        if hashlib.sha256(content).hexdigest() != digests[name]:
             raise NotTrusted(f"{name} is not the file that `{specialist}` was measured with", way_out=_WAY_OUT)
     return Weights(specialist, files, manifest.get("papers", {}), digest_value(manifest))
 
