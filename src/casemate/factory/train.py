@@ -36,5 +36,22 @@ def _train_cvss(job: Job) -> None:
     train_cvss(job)
 
 
-TRAINERS: dict[str, Callable[[Job], None]] = {"cwe": _train_cwe, "cvss": _train_cvss}
+def _train_attack(job: Job) -> None:
+    from casemate.factory.attack import train_attack
+
+    train_attack(job)
+
+
+def _train_disposition(job: Job) -> None:
+    from casemate.factory.disposition import train_disposition
+
+    train_disposition(job)
+
+
+TRAINERS: dict[str, Callable[[Job], None]] = {
+    "attack": _train_attack,
+    "cvss": _train_cvss,
+    "cwe": _train_cwe,
+    "disposition": _train_disposition,
+}
 """Name of a specialist -> what trains it."""
