@@ -14,6 +14,7 @@ COMMANDS = {
     "triage": ("casemate.cli.triage", "evidence in, one case out: cited findings, summary, proposed disposition"),
     "extract": ("casemate.cli.extract", "observables only, streaming, any size"),
     "map": ("casemate.cli.map", "one narrow question, answered by a specialist"),
+    "ask": ("casemate.cli.ask", "answer a question from the knowledge, with the passages behind the answer"),
     "case": ("casemate.cli.case", "list, show, review, export and compare cases"),
     "model": ("casemate.cli.model", "add, list, use, verify and remove language models"),
     "knowledge": ("casemate.cli.knowledge", "build, import, look up and search the reference index"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from casemate.cli.map_actor import add_actor, open_actor
 from casemate.cli.map_attack import add_attack, open_attack
 from casemate.cli.terminal import tell, visible
 from casemate.core.errors import WrongUsage
@@ -152,5 +153,6 @@ QUESTIONS: dict[str, Question] = {
     "cwe": ("which weakness (CWE) a vulnerability text describes", _add_cwe, _open_cwe),
     "attack": ("the ATT&CK techniques that the sentences of a text show", add_attack, open_attack),
     "cvss": ("the CVSS v3.1 base vector and score a vulnerability text suggests", _add_nothing, _open_cvss),
+    "actor": ("which actor, malware or tool a text means", add_actor, open_actor),
 }
 """Question -> its line in the help, what adds its options, and what opens its specialist."""

@@ -16,8 +16,10 @@ from casemate.core.passage import Entry, Passage, Release
 from casemate.knowledge import queries
 from casemate.knowledge.flags import Flags, load_flags
 from casemate.knowledge.folding import fold_name
+from casemate.knowledge.grouping import group_entries
 from casemate.knowledge.kinds import NAMED_KINDS
 from casemate.knowledge.names import NameFinder, NameMatch
+from casemate.knowledge.piece_index import PieceIndex, names_of
 from casemate.knowledge.seal import WAY_OUT, check_seal
 from casemate.knowledge.search import match_expression, quote_of
 
@@ -152,6 +154,14 @@ class Knowledge:
                 self._named[folded] = known
         return known
 
+    def candidates(self, name: str) -> tuple[tuple[Entry, ...], ...]:
+        """Return what a name may mean: one group for each actor, malware, ... that bears it, whatever the sources.
+
+        Entries of different sources are taken for the same thing when one links to the other or their canonical names
+        are equal; two entries of one source never are. More than one group: the name is ambiguous, and none is picked.
+        """
+        return group_entries(self.named(name))
+
     def names_in(self, text: str) -> Iterator[NameMatch]:
         """Yield the names of actors, campaigns, malware, tools and techniques in free text, in order, not overlapping.
 
@@ -189,6 +199,16 @@ class Knowledge:
             )
             for _, id_, kind, names, text, digest, score in rows
         )
+
+    def aliases(self, kinds: Sequence[str]) -> Iterator[str]:
+        """Yield every name of the entries of some kinds, as written."""
+        for (name,) in self._rows(names_of(len(kinds)), list(kinds)):
+            yield str(name)
+
+    @cached_property
+    def pieces(self) -> PieceIndex:
+        """The passages of paragraph size and the index over their terms, for ranking."""
+        return PieceIndex(self._rows)
 
     def flags(self, type_: str, value: str) -> tuple[str, ...]:
         """Name the special ranges and the warning lists in which an observable stands; a flag never hides anything.
