@@ -40,7 +40,9 @@ def _clauses(unit: Unit) -> list[Unit]:
             joined[-1] += f" {part}"
         else:
             joined.append(part)
-    return [Unit(part, unit.start, unit.end) for part in joined if len(part) >= _LEAST_CLAUSE] if len(joined) > 1 else []
+    return (
+        [Unit(part, unit.start, unit.end) for part in joined if len(part) >= _LEAST_CLAUSE] if len(joined) > 1 else []
+    )
 
 
 def ids_of(answer: str) -> frozenset[str]:
@@ -55,7 +57,9 @@ def measure_ate(path: Path, per_item: Path, weights: Path | None = None) -> dict
     rows = []
     for item, answer, spent in asked(items, lambda text: techniques_of_description(text, specialist)):
         rows.append(_row(item, answer, specialist.text_threshold, spent))
-    report = make_report("cti-ate", "F1 of main techniques over all rows, from the text alone", rows, _f1(rows), per_item)
+    report = make_report(
+        "cti-ate", "F1 of main techniques over all rows, from the text alone", rows, _f1(rows), per_item
+    )
     means = {name: sum(row[name] for row in rows) / max(len(rows), 1) for name in ("f1", "precision", "recall")}
     return report | {
         "macro_f1": round(means["f1"], 4),

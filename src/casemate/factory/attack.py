@@ -84,7 +84,11 @@ def finish(model: SparseLinear, classes: Sequence[str], split: Split, job: Job, 
     if (job.out / "encoder.manifest.json").exists():
         _blend(held, first, classes, fit, tuning, figures, job.out)
     (job.out / "attack.json").write_text(json.dumps(tuning), encoding="utf-8")
-    papers |= {"figures": figures, "classes": len(classes), "held_out": {name: len(rows) for name, rows in held.items()}}
+    papers |= {
+        "figures": figures,
+        "classes": len(classes),
+        "held_out": {name: len(rows) for name, rows in held.items()},
+    }
     LOG.info("held out: %s", json.dumps(figures))
     seal_weights("attack", job.out, ["attack.npz", "attack.json"], papers)
 
@@ -157,10 +161,10 @@ def _candidates(
     rows: Sequence[Row], chances: NDArray[np.float32], classes: Sequence[str]
 ) -> list[tuple[Row, str, float, bool]]:
     """Return the five likeliest techniques of each row with their probability and whether they are right."""
-    found = []
+    found: list[tuple[Row, str, float, bool]] = []
     for row, line in zip(rows, _without_none(chances, classes), strict=True):
-        for place in np.argsort(-line)[:SHOWN]:
-            found.append((row, classes[place], float(line[place]), classes[place] in row.techniques))
+        best = [int(place) for place in np.argsort(-line)[:SHOWN]]
+        found += [(row, classes[place], float(line[place]), classes[place] in row.techniques) for place in best]
     return found
 
 
@@ -232,7 +236,10 @@ def measure(
     for name, rows in held.items():
         unseen = [place for place, row in enumerate(rows) if not _for_fit(row)]
         part, scores = [rows[place] for place in unseen], logits[name][unseen]
-        tried = [(float(np.interp(chance, xs, ys)), right) for *_, chance, right in _candidates(part, _softmax(scores), classes)]
+        tried = [
+            (float(np.interp(chance, xs, ys)), right)
+            for *_, chance, right in _candidates(part, _softmax(scores), classes)
+        ]
         pairs += tried
         figures[name] = {
             "n": len(part),

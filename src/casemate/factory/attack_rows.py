@@ -38,8 +38,12 @@ def read_commands(logs: Path) -> list[Row]:
         technique = document.get("attack_technique", "")
         for test in document.get("atomic_tests") or ():
             executor = test.get("executor") or {}
-            given = {name: str((spec or {}).get("default", "")) for name, spec in (test.get("input_arguments") or {}).items()}
-            command = _PLACE.sub(lambda found, given=given: given.get(found[1], found[1]), str(executor.get("command") or ""))
+            given = {
+                name: str((spec or {}).get("default", "")) for name, spec in (test.get("input_arguments") or {}).items()
+            }
+            command = _PLACE.sub(
+                lambda found, given=given: given.get(found[1], found[1]), str(executor.get("command") or "")
+            )
             for text in (command[:1000], f"{test.get('name', '')}. {test.get('description', '')}"[:400]):
                 if len(text) > 15:
                     name = f"atomic:{test.get('auto_generated_guid', '')}"
@@ -78,4 +82,6 @@ def read_mentions(techniques: Path, split: str) -> list[Row]:
             text = tidy(raw["_context_left"] + raw["mention"] + raw["_context_right"])
             technique = found[1] + (f".{found[2]}" if found[2] else "")
             shown.setdefault((raw["document"], text), set()).add(technique)
-    return [Row(name=f"annoctr:{name}", text=text, techniques=tuple(sorted(ids))) for (name, text), ids in shown.items()]
+    return [
+        Row(name=f"annoctr:{name}", text=text, techniques=tuple(sorted(ids))) for (name, text), ids in shown.items()
+    ]

@@ -105,7 +105,12 @@ def _fit(parts: Sequence[tuple[NDArray[np.float32], Scenario]], seed: int) -> di
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     learned = HistGradientBoostingClassifier(
-        max_iter=70, learning_rate=0.12, max_leaf_nodes=15, min_samples_leaf=40, l2_regularization=5.0, random_state=seed
+        max_iter=70,
+        learning_rate=0.12,
+        max_leaf_nodes=15,
+        min_samples_leaf=40,
+        l2_regularization=5.0,
+        random_state=seed,
     )
     rows = np.concatenate([part for part, _ in parts])
     attack = np.array([phase != FALSE for _, scenario in parts for phase in scenario.phases])
@@ -180,7 +185,9 @@ def train_disposition(job: Job) -> None:
     tested = [one for one in scenarios if one.name in HELD_OUT]
     LOG.info("groups: %s", {one.name: len(one.groups) for one in scenarios})
     parts = [(_rows(one, [other for other in learned if other is not one]), one) for one in learned]
-    unseen = [_plain(_fit([*parts[:place], *parts[place + 1 :]], job.seed), rows) for place, (rows, _) in enumerate(parts)]
+    unseen = [
+        _plain(_fit([*parts[:place], *parts[place + 1 :]], job.seed), rows) for place, (rows, _) in enumerate(parts)
+    ]
     curve = _curve(unseen, learned)
     shown = [_shown(line, curve) for line in unseen]
     cut = min(measure_cut(shown, learned, by_group=way)["cut"] for way in (True, False))
@@ -219,7 +226,8 @@ def _shown(plain: Floats, curve: list[tuple[float, float]]) -> Floats:
 def _leave(job: Job, arrays: dict[str, Any], tuning: dict[str, Any], figures: dict[str, Any]) -> None:
     kinds = {"feature": np.int16, "bar": np.float32, "left": np.uint16, "right": np.uint16, "value": np.float32}
     np.savez_compressed(
-        job.out / "disposition.npz", **{name: value.astype(kinds.get(name, value.dtype)) for name, value in arrays.items()}
+        job.out / "disposition.npz",
+        **{name: value.astype(kinds.get(name, value.dtype)) for name, value in arrays.items()},
     )
     (job.out / "disposition.json").write_text(json.dumps(tuning, indent=1) + "\n", encoding="utf-8")
     papers = {"figures": figures, "features": feature_names(), "held_out": HELD_OUT, "seed": job.seed}

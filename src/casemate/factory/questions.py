@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from casemate.knowledge import Knowledge, Piece
-from casemate.knowledge.terms import STOP_TERMS
+from casemate.knowledge.terms import STOP_TERMS, terms_of
+
+HARD = 0.5
+"""The share of questions whose distractors are those most like the right answer."""
 
 _WORD = re.compile(r"[^\s]+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
@@ -100,8 +103,9 @@ class Maker:
         return f"{piece.kind} told" if _TOLD.search(piece.text) else piece.kind
 
     def thin(self, text: str, share: float, most: int = 40) -> str:
-        """Drop a share of the words, replace some by synonyms, and cut what is longer than `most` words."""
+        """Drop the share of the words or up to twice as many, replace some by synonyms, keep at most `most` words."""
         words = []
+        share *= 1 + self.random.random()
         for word in _WORD.findall(text)[:most]:
             bare = word.strip(".,;:()'\"`").casefold()
             if bare in SYNONYMS and self.random.random() < 0.5:
@@ -131,7 +135,12 @@ class Maker:
         others = [option for option in dict.fromkeys(wrong) if option and option.casefold() != right.casefold()]
         if len(others) < 3 or not right or not text:
             return None
-        options = [right, *self.random.sample(others[:12], 3)]
+        others = others[:12]
+        if self.random.random() < HARD:  # the distractors most like the right answer
+            said = set(terms_of(right))
+            others.sort(key=lambda option: -len(said & set(terms_of(option))) / (len(set(terms_of(option))) + 3))
+            others = others[:4]
+        options = [right, *self.random.sample(others, 3)]
         self.random.shuffle(options)
         return Question(sort, " ".join(text.split()), tuple(options), options.index(right), about)
 
@@ -286,7 +295,7 @@ def _part(maker: Maker) -> Question | None:
         )
     )
     mine = maker.by_id[f"{sort}|{piece.id}"]
-    if maker.random.random() < 0.3 and len(mine) >= 3:
+    if maker.random.random() < 0.4 and len(mine) >= 3:
         held = [maker.thin(maker.sentence(one.text, 2), 0.3, 20) for one in maker.random.sample(mine, 3)]
         return maker.ask(
             "part-negated",
@@ -394,9 +403,9 @@ SORTS: dict[str, tuple[Callable[[Maker], Question | None], int]] = {
     "part": (_part, 22),
     "continued": (_continued, 12),
     "term": (_term, 10),
-    "not-said": (_not_said, 6),
+    "not-said": (_not_said, 14),
 }
-"""Sort of question -> how it is made, and how many of a hundred are of this sort."""
+"""Sort of question -> how it is made, and how many of some hundred are of this sort."""
 
 
 def make_questions(knowledge: Knowledge, count: int, seed: int = 20) -> list[Question]:

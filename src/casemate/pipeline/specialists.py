@@ -153,9 +153,11 @@ def find_shown_techniques(
                 found.append(finding_of_shown(shown.id, shown.probability, citation, specialist.digest))
     asked = [Unit(text, place, place) for place, text in enumerate(records) if not _talks_to_a_model(text)]
     spans = list(records.values())
-    for shown in specialist.read_units(asked, []):
-        if shown.accepted and shown.probability >= SURE_IN_RECORDS:
-            found.append(finding_of_shown(shown.id, shown.probability, cite(spans[shown.start]), specialist.digest))
+    found += [
+        finding_of_shown(shown.id, shown.probability, cite(spans[shown.start]), specialist.digest)
+        for shown in specialist.read_units(asked, [])
+        if shown.accepted and shown.probability >= SURE_IN_RECORDS
+    ]
     return tuple(sorted(found, key=lambda one: -(one.probability or 0.0)))
 
 

@@ -172,7 +172,9 @@ def _make_case(
         timeline=timeline,
         findings=findings,
         passages=passages,
-        assessment=Assessment(summary, add_judgement(propose(findings, timeline, observables), findings), ask_next(findings, observables)),
+        assessment=Assessment(
+            summary, add_judgement(propose(findings, timeline, observables), findings), ask_next(findings, observables)
+        ),
         related=related,
         issues=(*issues, *tools.specialists.issues(), *broken, *told.issues, *why, *forged),
         run=_record_run(order, tools, told, len(told.sentences)),

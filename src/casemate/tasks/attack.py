@@ -116,7 +116,7 @@ def _names(
         if entry is not None and entry.successor:
             identifier = entry.successor
         if entry is not None or identifier in specialist.classes:
-            named.setdefault(identifier, Mapped(identifier, NAMED, found.start(), found.end(), True, "named"))
+            named.setdefault(identifier, Mapped(identifier, NAMED, found.start(), found.end(), accepted=True, basis="named"))
     for match in knowledge.names_in(text) if knowledge is not None else ():
         meant = [entry for entry in match.entries if not entry.state]
         public = [entry for entry in meant if entry.id[:1] in "TGSC" and entry.id[1:5].isdigit()]
@@ -124,7 +124,7 @@ def _names(
             continue
         entry = public[0]
         if entry.kind == "technique":
-            named.setdefault(entry.id, Mapped(entry.id, NAMED, match.start, match.end, True, "named"))
+            named.setdefault(entry.id, Mapped(entry.id, NAMED, match.start, match.end, accepted=True, basis="named"))
         elif entry.kind in _LOOKED_UP:
             known = sorted({target for relation, target in entry.links if relation == "uses" and target[:1] == "T"})
             about = LookedUp(entry.id, entry.name, match.text, match.start, match.end, tuple(known))

@@ -88,7 +88,9 @@ def feature_names() -> list[str]:
     return names + [f"host is {role.split('|')[0]}" for role in ROLES]
 
 
-def features_of_groups(groups: Sequence[Group], rule_scores: Mapping[str, float], unknown: float) -> NDArray[np.float32]:
+def features_of_groups(
+    groups: Sequence[Group], rule_scores: Mapping[str, float], unknown: float
+) -> NDArray[np.float32]:
     """Return one row a group, one column a feature (`feature_names`).
 
     Args:

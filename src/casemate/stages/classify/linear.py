@@ -5,6 +5,7 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from math import log
 from typing import Any
 
@@ -44,7 +45,10 @@ def features_of(text: str) -> Features:
     """
     words = words_of(text)
     grams = Counter(zlib.crc32(word.encode("utf-8", "surrogatepass")) & _MASK for word in words)
-    grams.update(zlib.crc32(f"{one} {other}".encode("utf-8", "surrogatepass")) & _MASK for one, other in zip(words, words[1:], strict=False))
+    grams.update(
+        zlib.crc32(f"{one} {other}".encode("utf-8", "surrogatepass")) & _MASK
+        for one, other in pairwise(words)
+    )
     characters: Counter[int] = Counter()
     for word in words:
         if len(word) > 1:
@@ -121,6 +125,8 @@ class SparseLinear:
         words = [word for word in words_of(text) if len(word) > 1]
         if not words:
             return 0.0
-        numbers = np.fromiter((zlib.crc32(word.encode("utf-8", "surrogatepass")) & _MASK for word in words), dtype=np.int64)
+        numbers = np.fromiter(
+            (zlib.crc32(word.encode("utf-8", "surrogatepass")) & _MASK for word in words), dtype=np.int64
+        )
         places = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
         return float((self.numbers[places] == numbers).mean())

@@ -50,4 +50,4 @@ def refuse_unit(text: str) -> str:
         return "unknown-language"
     if max(map(len, text.split())) > 0.7 * len(text) and len(text) > 80:
         return "no-words"
-    return ""
+    return "too-few-words" if len(text.split()) < 2 else ""
