@@ -68,7 +68,9 @@ def calibration_error(pairs: Sequence[tuple[float, bool]], bins: int = 10) -> fl
     return error / len(pairs) if pairs else 0.0
 
 
-def make_report(task: str, metric: str, rows: Sequence[Mapping[str, Any]], score: float, per_item: Path) -> dict[str, Any]:
+def make_report(
+    task: str, metric: str, rows: Sequence[Mapping[str, Any]], score: float, per_item: Path
+) -> dict[str, Any]:
     """Write the per-item file and return what every task reports."""
     try:
         per_item.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -168,5 +170,15 @@ def _mean(values: Any) -> float:
     return sum(held) / len(held) if held else 0.0
 
 
-MEASURES: Mapping[str, Callable[..., dict[str, Any]]] = {"cti-rcm": measure_rcm, "cti-vsp": measure_vsp}
+def _measure_ate(path: Path, per_item: Path, weights: Path | None = None) -> dict[str, Any]:
+    from casemate.bench.cti_ate import measure_ate
+
+    return measure_ate(path, per_item, weights)
+
+
+MEASURES: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "cti-ate": _measure_ate,
+    "cti-rcm": measure_rcm,
+    "cti-vsp": measure_vsp,
+}
 """Task -> what measures it: `(tsv, per_item, weights=None) -> report`."""

@@ -6,7 +6,7 @@ given beside it.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,3 @@ def _row(item: Item, answer: Mapping[str, float], bar: float, spent: float) -> d
 def _f1(rows: Sequence[Mapping[str, Any]]) -> float:
     given = sum(len(row["answer"]) + len(row["truth"]) for row in rows)
     return 2 * sum(row["right"] for row in rows) / given if given else 0.0
-
-
-MEASURES: Mapping[str, Callable[..., dict[str, Any]]] = {"cti-ate": measure_ate}
-"""Task -> what measures it, as in `bench.cti`."""
