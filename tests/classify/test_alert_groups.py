@@ -4,7 +4,7 @@ pytest.importorskip("numpy")
 
 import numpy as np
 
-from casemate.stages.classify.alert_groups import Alert, AlertGroups, feature_names, features_of_groups
+from casemate.stages.classify.alert_groups import Alert, AlertGroups, feature_names, features_of_groups, rule_key
 
 
 def groups_of(alerts):
@@ -44,3 +44,9 @@ def test_order_of_arrival_does_not_matter():
     assert np.allclose(
         features_of_groups(one, scores, 0.0)[:, 1:], features_of_groups(other, scores, 0.0)[:, 1:], atol=0.05
     )
+
+
+def test_a_rule_is_known_however_a_tool_writes_it():
+    words = "First time this IDS alert is generated."
+    assert {rule_key(rule) for rule in (words, f"Wazuh: {words}", f"20100 {words}")} == {words}
+    assert rule_key("Suricata: Alert - ET SCAN Nmap") == "ET SCAN Nmap"

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from casemate.bench.cti import calibration_error
 from casemate.factory.calibrate import fit_curve
 from casemate.factory.train import Job
-from casemate.stages.classify.alert_groups import BUCKET, Alert, AlertGroups, Group, feature_names, features_of_groups
+from casemate.stages.classify.alert_groups import (
+    BUCKET,
+    Alert,
+    AlertGroups,
+    Group,
+    feature_names,
+    features_of_groups,
+    rule_key,
+)
 from casemate.stages.classify.trees import Trees
 from casemate.stages.classify.weights import seal_weights
 
@@ -83,7 +91,7 @@ def learn_rule_scores(scenarios: Sequence[Scenario]) -> dict[str, float]:
     phases: dict[str, Counter[str]] = defaultdict(Counter)
     for scenario in scenarios:
         for group, phase in zip(scenario.groups, scenario.phases, strict=True):
-            phases[phase][group.rule] += 1
+            phases[phase][rule_key(group.rule)] += 1
     false = phases.pop(FALSE, Counter())
     total = max(sum(false.values()), 1)
     scores = {}
@@ -194,7 +202,7 @@ def train_disposition(job: Job) -> None:
     arrays = _fit(parts, job.seed)
     scores = [_shown(_plain(arrays, _rows(one, learned)), curve) for one in tested]
     by_rule = learn_rule_scores(learned)
-    reference = [np.array([by_rule.get(group.rule, 0.0) for group in one.groups]) for one in tested]
+    reference = [np.array([by_rule.get(rule_key(group.rule), 0.0) for group in one.groups]) for one in tested]
     figures = {
         f"{what} by {'group' if way else 'alert'}": measure_cut(line, tested, by_group=way)
         for what, line in (("model", scores), ("rule alone", reference))

@@ -5,6 +5,7 @@ rule is in this evidence and how far its rate is from the usual tell more. Every
 hand, so nothing of an organisation must be known beforehand.
 """
 
+import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,13 @@ GROUPS = 60_000
 
 ROLES = ("mail", "vpn", "web|intranet|wordpress|cloud", "share|file", "dns|inet|fire|gate", "monitor|log")
 """What a host's name may say of its duty."""
+
+_MAKER = re.compile(r"^(?:\d+\s+|Wazuh: |Suricata: (?:Alert - )?|AMiner: )+")
+
+
+def rule_key(rule: str) -> str:
+    """Return a rule's words, without the number or the product's name before them: tools write the same rule apart."""
+    return _MAKER.sub("", rule).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,7 @@ def features_of_groups(
 
     Args:
         groups: by time.
-        rule_scores: rule -> log-odds that it speaks of an attack, as learned.
+        rule_scores: `rule_key` -> log-odds that it speaks of an attack, as learned.
         unknown: the log-odds of a rule never met.
     """
     times = np.array([group.time for group in groups])
@@ -132,7 +140,7 @@ class _Rules:
             self._first_on.setdefault((group.rule, group.host), group.time)
             self._first_of.setdefault(group.address, group.time)
         self.share = {rule: min(len(seen) / hours, 1.0) for rule, seen in met.items()}
-        self.scores = {rule: scores.get(rule, unknown) for rule in self.totals}
+        self.scores = {rule: scores.get(rule_key(rule), unknown) for rule in self.totals}
         self.rare = {rule for rule, share in self.share.items() if share <= 0.1}
 
     def row(self, group: Group) -> list[float]:

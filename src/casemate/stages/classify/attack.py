@@ -86,10 +86,11 @@ class TechniqueSpecialist:
         """
         own = open_weights("attack", folder)
         tuning = json.loads(own.files["attack.json"])
-        if len(tuning.get("classes", ())) != len(own.arrays("attack.npz")["bias"]):
+        arrays = own.arrays("attack.npz")
+        if len(tuning.get("classes", ())) != len(arrays["bias"]):
             raise NotTrusted("the weights of `attack` do not fit together", way_out="install casemate again")
         encoder = Encoder.open(folder, threads) if "both" in tuning and not fast else None
-        return cls(SparseLinear.of_packed(own.arrays("attack.npz")), tuning, encoder, own.digest)
+        return cls(SparseLinear.of_packed(arrays), tuning, encoder, own.digest)
 
     def read(self, text: str, most: int = MOST_UNITS) -> Reading:
         """Return what a text of any size and kind shows; at most `most` sentences of it are read."""

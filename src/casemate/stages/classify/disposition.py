@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from casemate.core.digest import Digest
-from casemate.stages.classify.alert_groups import Group, features_of_groups
+from casemate.stages.classify.alert_groups import Group, features_of_groups, rule_key
 from casemate.stages.classify.trees import Trees
 from casemate.stages.classify.weights import open_weights
 
@@ -60,7 +60,7 @@ class DispositionSpecialist:
         self._trees = trees
         scores, curve = tuning["rule_scores"], tuning["curve"]
         assert isinstance(scores, dict)
-        self._scores: dict[str, float] = scores
+        self._scores = {rule_key(str(rule)): float(score) for rule, score in scores.items()}
         self._curve = np.asarray(curve, np.float64)
         self.cut = float(str(tuning["cut"]))
         self.digest = digest
@@ -94,5 +94,5 @@ class DispositionSpecialist:
             return "too-few-alerts"
         if groups[-1].time - groups[0].time < LEAST_HOURS * 3600:
             return "too-short-a-time"
-        known = sum(group.rule in self._scores for group in groups)
+        known = sum(rule_key(group.rule) in self._scores for group in groups)
         return "unknown-rules" if known < LEAST_KNOWN * len(groups) else ""
