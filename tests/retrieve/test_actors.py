@@ -76,7 +76,7 @@ def test_edits_are_symmetric_and_bounded(one: str, other: str):
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.text(max_size=300))
+@given(text=st.text(max_size=300))
 def test_any_text_is_answered(shelf: Knowledge, text: str):
     for mention in asked(shelf, text):
         assert mention.candidates

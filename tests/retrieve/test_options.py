@@ -64,7 +64,9 @@ def test_a_negated_question_turns_the_evidence_round(shelf: Knowledge):
         ("Which is not mentioned on the page?", True),
         ("Which group did this?", False),
         ("What happens if a browser does what notes say?", False),
-        ("What happens if the product does notify nobody?", False),
+        ("Which weakness exists when the product does not check a length?", False),
+        ("Which mitigation prevents software that is not signed?", False),
+        ("Which one of the following is not a platform of it?", True),
     ],
 )
 def test_negation_is_read(question: str, negated: bool):
@@ -84,11 +86,8 @@ def test_the_longest_name_is_taken(shelf: Knowledge):
     assert entities_in(["Does lantern painting help Night Ferry?"], shelf.pieces) == [("T9001", "G9001", "G9002")]
 
 
-def test_every_feature_has_a_weight_of_each_mode():
-    assert {mode: len(weights) for mode, weights in trained_weights().items()} == {
-        "plain": 2 * len(FEATURES),
-        "negated": 2 * len(FEATURES),
-    }
+def test_every_feature_has_its_weights():
+    assert trained_weights().shape == (2 * len(FEATURES),)
 
 
 def test_equal_options_are_equally_likely(shelf: Knowledge):
@@ -97,7 +96,7 @@ def test_equal_options_are_equally_likely(shelf: Knowledge):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text(max_size=200), st.lists(st.text(max_size=60), min_size=2, max_size=6))
+@given(question=st.text(max_size=200), options=st.lists(st.text(max_size=60), min_size=2, max_size=6))
 def test_any_text_is_weighed_to_one(question: str, options: list[str], shelf: Knowledge):
     weighed = weigh_options(question, options, shelf.pieces)
     assert sum(weighed.probabilities) == pytest.approx(1.0)

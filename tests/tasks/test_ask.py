@@ -62,7 +62,7 @@ def test_what_cannot_be_answered_is_not(shelf: Knowledge, question: str, options
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text(max_size=400), st.lists(st.text(max_size=60), max_size=5))
+@given(question=st.text(max_size=400), options=st.lists(st.text(max_size=60), max_size=5))
 def test_any_text_is_answered_or_refused(question: str, options: list[str], shelf: Knowledge):
     answer = answer_question(question, options, shelf.pieces)
     assert answer.abstained is bool(answer.reason)

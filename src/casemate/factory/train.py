@@ -48,6 +48,12 @@ def _train_disposition(job: Job) -> None:
     train_disposition(job)
 
 
+def _train_options(job: Job) -> None:
+    from casemate.factory.options import train_options
+
+    train_options(job)
+
+
 TRAINERS: dict[str, Callable[[Job], None]] = {
     "attack": _train_attack,
     "cvss": _train_cvss,

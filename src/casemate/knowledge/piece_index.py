@@ -90,8 +90,8 @@ class PieceIndex:
             missing = [term for term in wanted if _storable(term)]
         for term in missing:
             self._known[term] = None
-        for term, rarity, pieces, weights in self._many(_POSTINGS, missing):
-            self._known[str(term)] = Posting(
+        for found, rarity, pieces, weights in self._many(_POSTINGS, missing):
+            self._known[str(found)] = Posting(
                 float(str(rarity)),
                 np.frombuffer(_bytes(pieces), "<u4"),
                 np.frombuffer(_bytes(weights), "<f2").astype(np.float32),

@@ -28,8 +28,7 @@ WHERE entry.kind <> 'vulnerability' ORDER BY release.rank DESC, entry.key
 """
 _PARAGRAPHS = """
 SELECT paragraph.id, paragraph.other, paragraph.heading, paragraph.text, paragraph.release
-FROM paragraph JOIN entry ON entry.id = paragraph.id COLLATE NOCASE AND entry.release = paragraph.release
-WHERE entry.shown = 1 ORDER BY paragraph.rowid
+FROM paragraph JOIN release ON release.id = paragraph.release ORDER BY release.rank DESC, paragraph.rowid
 """
 _ADD_PIECE = "INSERT INTO piece (number, id, other, kind, title, text, release) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ADD_POSTING = "INSERT INTO posting (term, rarity, pieces, weights) VALUES (?, ?, ?, ?)"
@@ -168,9 +167,11 @@ def _rows(known: dict[str, _Known], paragraphs: Iterable[tuple[str, str, str, st
         told = _told(known, entry)
         if told:
             yield id_, "", entry.kind, title, told, entry.release
+    seen: set[tuple[str, str, str, str]] = set()
     for id_, other, heading, text, release in paragraphs:
         owner = known.get(id_)
-        if owner and not owner.state:
+        if owner and not owner.state and (id_, other, heading, text) not in seen:
+            seen.add((id_, other, heading, text))
             title = (
                 f"{_label(known, id_)}: {heading}"
                 if not other

@@ -22,8 +22,8 @@ def capec_paragraphs(item: Stix, number: str, mitigations: list[str]) -> Iterato
     for text in mitigations:
         yield Paragraph(number, "", "mitigation", text)
     skills = object_of(item.get("x_capec_skills_required"))
-    for level, text in skills.items():
-        yield Paragraph(number, "", "skills required", f"{level}: {tidy(text_of(text))}")
+    for level, needed in skills.items():
+        yield Paragraph(number, "", "skills required", f"{level}: {tidy(text_of(needed))}")
     lines = [
         f"{scope.replace('_', ' ')}: {', '.join(tidy(text) for text in texts_of(impacts))}"
         for scope, impacts in object_of(item.get("x_capec_consequences")).items()

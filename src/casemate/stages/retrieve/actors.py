@@ -129,7 +129,7 @@ def edits(one: str, other: str, most: int) -> int:
             row.append(cost)
         if min(row) > most:
             return most + 1
-    return row[-1]
+    return min(row[-1], most + 1)
 
 
 def map_actors(text: str, aliases: Aliases, shelf: Shelf, spelling: "SpellingIndex") -> tuple[Mention, ...]:
@@ -166,12 +166,12 @@ def _by_alias(text: str, aliases: Aliases, shelf: Shelf) -> Iterator[Mention]:
         return
     seen = set()
     for match in aliases.names_in(text):
-        folded = fold_name(match.name)
+        folded = fold_name(match.text)
         if folded not in seen:
             seen.add(folded)
-            groups = _groups(aliases.candidates(match.name))
+            groups = _groups(aliases.candidates(match.text))
             if groups:
-                yield _mention(match.name, "alias", groups, text, shelf)
+                yield _mention(match.text, "alias", groups, text, shelf)
 
 
 def _by_spelling(text: str, aliases: Aliases, shelf: Shelf, spelling: SpellingIndex) -> Iterator[Mention]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -40,9 +40,13 @@ FEATURES = (
 """What is measured of each option; all of it is compared between the options of one question."""
 
 _NEGATED = re.compile(
-    r"\b(?:NOT|EXCEPT|LEAST)\b|\bn't\b|\b(?:is|are|does|do|would|should|was|were|can|could|has|have|must)\s+not\b|\bisn't\b|\bnot\s+(?:a|an|one|the|typically|commonly|usually|considered|recommended|mentioned|listed|directly|part|among|associated|include|included|used)\b"
-    r"|\bexcept\b|\bleast\s+(?:likely|effective|relevant)\b|\bunlikely\b|\bincorrect\b|\bfalse\b",
+    r"\b(?:NOT|EXCEPT|LEAST|INCORRECT|FALSE)\b"
+    r"|\b[Ww]hich(?:\s+(?!when|that|if|where|who|because|by|due|how|what|in)[\w&/-]+){0,6}?"
+    r"\s+(?:(?:is|are|was|were|would|should)\s+not|isn['’]t|aren['’]t)\b"
+    r"|\bexcept\s*(?:for\s*)?[:?]|\ball\b[^?]{0,80}\bexcept\b|\bleast\s+(?:likely|effective|relevant)\b"
+    r"|\b(?:is|are)\s+(?:unlikely|incorrect|false)\b"
 )
+"""What turns a question round. A weakness that "does not check" turns nothing round, so lower case needs a "which"."""
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 _SENTENCES_OF = 12
 ENOUGH = 0.02
@@ -86,9 +90,8 @@ def is_negated(question: str) -> bool:
 def weigh_options(question: str, options: Sequence[str], library: Library) -> Weighed:
     """Measure the evidence for each option and give their probabilities, by the trained weights of the features."""
     measured = measure(question, options, library)
-    weights = trained_weights()
-    chosen = weights["negated" if measured.negated else "plain"]
-    logits = [float(value) for value in compared(measured.measured) @ chosen]
+    turned = -1.0 if measured.negated else 1.0
+    logits = [turned * float(value) for value in compared(measured.measured) @ trained_weights()]
     top = max(logits)
     raised = [exp(value - top) for value in logits]
     total = sum(raised)
@@ -104,15 +107,12 @@ def weigh_options(question: str, options: Sequence[str], library: Library) -> We
 
 
 @lru_cache(maxsize=1)
-def trained_weights() -> Mapping[str, "NDArray[np.float64]"]:
-    """Load the weights of the features, as `casemate factory train options` left them."""
+def trained_weights() -> "NDArray[np.float64]":
+    """Load the weights of the features, as `casemate factory train options` left them; turned round if negated."""
     import numpy as np
 
     held = json.loads(files("casemate.stages.retrieve").joinpath("option_weights.json").read_text("utf-8"))
-    return {
-        mode: np.array([held[mode][f"{form}:{name}"] for form in ("spread", "share") for name in FEATURES])
-        for mode in ("plain", "negated")
-    }
+    return np.array([held["weights"][f"{form}:{name}"] for form in ("spread", "share") for name in FEATURES])
 
 
 def compared(measured: "Matrix") -> "Matrix":
