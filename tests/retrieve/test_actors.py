@@ -47,6 +47,10 @@ def test_a_misspelled_alias_is_found(shelf: Knowledge, written: str):
     assert mention.name in {"Velvet Gull", "Copper Heron"}
 
 
+def test_what_is_taken_by_a_longer_name_is_not_a_name_again(shelf: Knowledge):
+    assert [mention.matched for mention in asked(shelf, "Velvet Gul")] == ["Velvet Gul"]
+
+
 def test_an_id_is_read(shelf: Knowledge):
     assert [mention.name for mention in asked(shelf, "the crew G9003 again")] == ["Copper Heron"]
 

@@ -59,5 +59,6 @@ TRAINERS: dict[str, Callable[[Job], None]] = {
     "cvss": _train_cvss,
     "cwe": _train_cwe,
     "disposition": _train_disposition,
+    "options": _train_options,
 }
 """Name of a specialist -> what trains it."""

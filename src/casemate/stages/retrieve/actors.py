@@ -175,15 +175,20 @@ def _by_alias(text: str, aliases: Aliases, shelf: Shelf) -> Iterator[Mention]:
 
 
 def _by_spelling(text: str, aliases: Aliases, shelf: Shelf, spelling: SpellingIndex) -> Iterator[Mention]:
-    windows = _windows(text)
-    for written in windows:
+    taken: list[tuple[int, int]] = []
+    for start, end in _windows(text):
+        if any(start < until and end > begin for begin, until in taken):
+            continue
+        written = text[start:end]
         groups = [group for name in spelling.nearest(written) for group in _groups(aliases.candidates(name))]
         distinct = {group[0].id: group for group in groups}
         if distinct:
+            taken.append((start, end))
             yield _mention(written, "spelling", list(distinct.values()), text, shelf)
 
 
-def _windows(text: str) -> list[str]:
+def _windows(text: str) -> list[tuple[int, int]]:
+    """Give the places of up to four words that may be a name, the longest first."""
     words = list(_WORDS.finditer(text))
     short = len(text.strip()) <= SHORT
     spans: list[tuple[int, int]] = []
@@ -193,7 +198,7 @@ def _windows(text: str) -> list[str]:
             if short or (all(one[0][0].isupper() for one in part) and (last > first or first > 0)):
                 spans.append((word.start(), part[-1].end()))
     spans.sort(key=lambda span: span[0] - span[1])
-    return [text[start:end] for start, end in spans[:_MOST_WINDOWS]]
+    return spans[:_MOST_WINDOWS]
 
 
 def _by_description(text: str, aliases: Aliases, shelf: Shelf) -> Iterator[Mention]:
