@@ -36,7 +36,6 @@ def test_a_scan_among_quiet_days_is_above_the_quiet_alerts(specialist):
     judged = specialist.judge(groups)
     loudly = [chance for group, chance in zip(groups, judged.probabilities, strict=True) if group.rule in LOUD]
     quietly = [chance for group, chance in zip(groups, judged.probabilities, strict=True) if group.rule == QUIET]
-    print(sorted(quietly)[::12], sorted(loudly)[::20])
     assert judged.abstained == ""
     assert min(loudly) >= judged.cut
     assert sum(loudly) / len(loudly) > sum(quietly) / len(quietly)

@@ -5,7 +5,6 @@ import pytest
 pytest.importorskip("numpy")
 
 import numpy as np
-
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -111,8 +111,8 @@ def _blend(
         for name, rows in held.items()
     }
 
-    def mixed(share: float, sharp: float = 1.0) -> dict[str, NDArray[np.float32]]:
-        return {name: sharp * ((1 - share) * first[name] + share * second[name]) for name in held}
+    def mixed(share: float) -> dict[str, NDArray[np.float32]]:
+        return {name: np.asarray((1 - share) * first[name] + share * second[name], np.float32) for name in held}
 
     chosen = set(map(id, fit))
 

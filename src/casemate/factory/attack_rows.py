@@ -3,7 +3,7 @@
 import io
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +41,16 @@ def read_commands(logs: Path) -> list[Row]:
             given = {
                 name: str((spec or {}).get("default", "")) for name, spec in (test.get("input_arguments") or {}).items()
             }
-            command = _PLACE.sub(
-                lambda found, given=given: given.get(found[1], found[1]), str(executor.get("command") or "")
-            )
+            command = _fill(str(executor.get("command") or ""), given)
             for text in (command[:1000], f"{test.get('name', '')}. {test.get('description', '')}"[:400]):
                 if len(text) > 15:
                     name = f"atomic:{test.get('auto_generated_guid', '')}"
                     rows.append(Row(name=name, text=tidy(text), techniques=(technique,)))
     return rows
+
+
+def _fill(command: str, given: Mapping[str, str]) -> str:
+    return _PLACE.sub(lambda found: given.get(found[1], found[1]), command)
 
 
 def read_rules(logs: Path) -> list[Row]:
@@ -60,8 +62,8 @@ def read_rules(logs: Path) -> list[Row]:
             rows += _rule(f"sigma:{document.get('id', '')}", document.get("title"), document.get("description"), tags)
     for document in _documents(logs / "splunk_security_content_apache2.tar.gz", r"^detections/.*\.yml$"):
         if isinstance(document, dict):
-            tags = (document.get("tags") or {}).get("mitre_attack_id") or ()
-            rows += _rule(f"splunk:{document.get('id', '')}", document.get("name"), document.get("description"), tags)
+            named = (document.get("tags") or {}).get("mitre_attack_id") or ()
+            rows += _rule(f"splunk:{document.get('id', '')}", document.get("name"), document.get("description"), named)
     return rows
 
 

@@ -148,7 +148,7 @@ def cut(table: Table, learned: NDArray[np.float32], bias: NDArray[np.float32], k
 def save(model: SparseLinear, path: Path, **more: NDArray[Any]) -> None:
     """Write the model, and more arrays beside its own, as a compressed `.npz` that holds no pickle."""
     numbers = np.diff(model.numbers, prepend=0).astype(np.int32)
-    arrays = {
+    arrays: dict[str, Any] = {
         "numbers": numbers,
         "idf": model.idf.astype(np.float16),
         "starts": np.diff(model.starts).astype(np.uint16),
@@ -157,4 +157,5 @@ def save(model: SparseLinear, path: Path, **more: NDArray[Any]) -> None:
         "scale": model.scale,
         "bias": model.bias,
     }
-    np.savez_compressed(path, **arrays, **more)
+    arrays.update(more)
+    np.savez_compressed(path, **arrays)

@@ -141,7 +141,7 @@ class TechniqueSpecialist:
         logits = self.scores(texts)
         raised = np.exp(logits - logits.max(axis=1, keepdims=True))
         plain = raised / raised.sum(axis=1, keepdims=True)
-        return np.interp(plain, self._curve[:, 0], self._curve[:, 1]).astype(np.float32)
+        return np.asarray(np.interp(plain, self._curve[:, 0], self._curve[:, 1]), np.float32)
 
     def scores(self, texts: Sequence[str]) -> Floats:
         """Return the logarithm of each class before calibration, linear and encoder added as tuned."""
@@ -150,7 +150,8 @@ class TechniqueSpecialist:
         if self._encoder is None:
             return first
         second = log_softmax(self._encoder.logits("techniques", self._encoder.embed(list(texts))))
-        return first + self._tuned["encoder_weight"] * spread(second, self._places)
+        both: Floats = first + float(self._tuned["encoder_weight"]) * spread(second, self._places)
+        return both
 
 
 def spread(logits: Floats, places: Any) -> Floats:
