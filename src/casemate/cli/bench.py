@@ -1,0 +1,86 @@
+"""casemate bench: measure quality and speed on this machine."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from casemate.cli.bench_cti import TASKS, add_tasks, measure_task
+from casemate.cli.terminal import visible
+from casemate.core.errors import WrongUsage
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    names = parser.add_subparsers(dest="name", metavar="NAME", required=True)
+    extract = names.add_parser("extract", help="precision, recall, F1 and MB/s of extraction, peers in the same run")
+    extract.add_argument("--data", required=True, metavar="FOLDER", help="a folder of texts")
+    extract.add_argument("--gold", metavar="FILE", help="its gold lines (default: gold.jsonl in the folder)")
+    extract.add_argument("--no-peers", action="store_true", help="do not measure iocsearcher, ioc-finder, iocextract")
+    gold = names.add_parser("gold", help="build gold sets for `bench extract` from public indicator collections")
+    gold.add_argument("--data", required=True, metavar="FOLDER", help="the folder with `ioc/`")
+    gold.add_argument("--out", required=True, metavar="FOLDER")
+    commands = names.add_parser("commands", help="time and memory of whole commands")
+    commands.add_argument("--data", required=True, metavar="FOLDER", help="the folder with `logs/`")
+    commands.add_argument("--examples", default="examples", metavar="FOLDER", help="default: examples")
+    commands.add_argument("--runs", type=int, default=3, metavar="N", help="the median of so many (default: 3)")
+    commands.add_argument("--big-mb", type=int, default=2000, metavar="MB", help="size of the big log, 0 leaves it out")
+    for name in (extract, gold, commands):
+        name.add_argument("--json", action="store_true", help="as JSON instead of a table")
+    add_tasks(names)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print."""
+    data = Path(arguments.data)
+    if arguments.name in TASKS:
+        results = measure_task(arguments)
+    elif data.is_dir():
+        results = _MEASURES[arguments.name](arguments, data)
+    else:
+        raise WrongUsage(f"{data} is no folder", way_out="name the folder with the data: --data FOLDER")
+    if arguments.json:
+        print(json.dumps(results, indent=1, ensure_ascii=False))
+    else:
+        _print(results)
+    return 0
+
+
+def _extract(arguments: argparse.Namespace, data: Path) -> dict[str, Any]:
+    from casemate.bench.extract import measure_extract
+
+    return measure_extract(data, Path(arguments.gold) if arguments.gold else None, peers=not arguments.no_peers)
+
+
+def _gold(arguments: argparse.Namespace, data: Path) -> dict[str, Any]:
+    from casemate.bench.gold_sets import build_gold_sets
+
+    return dict(build_gold_sets(data, Path(arguments.out)))
+
+
+def _commands(arguments: argparse.Namespace, data: Path) -> dict[str, Any]:
+    from casemate.bench.commands import measure_commands
+
+    return measure_commands(data, Path(arguments.examples), arguments.runs, arguments.big_mb)
+
+
+def _print(results: Mapping[str, Any], indent: str = "") -> None:
+    for name, value in results.items():
+        if isinstance(value, Mapping) and any(isinstance(inner, Mapping) for inner in value.values()):
+            print(f"{indent}{visible(name)}")
+            _print(value, indent + "  ")
+        elif isinstance(value, Mapping):
+            told = "  ".join(f"{visible(str(key))} {_shown(inner)}" for key, inner in value.items())
+            print(f"{indent}{visible(name):28} {told}")
+        else:
+            print(f"{indent}{visible(name):28} {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return visible(", ".join(map(str, value))) if isinstance(value, list | tuple) else visible(str(value))
+
+
+_MEASURES = {"extract": _extract, "gold": _gold, "commands": _commands}
