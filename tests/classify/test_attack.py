@@ -86,3 +86,11 @@ def test_altered_weights_are_refused(tmp_path: Path):
     (tmp_path / "attack.json").unlink()
     with pytest.raises(NotTrusted):
         TechniqueSpecialist.open(tmp_path)
+
+
+def test_the_whole_accepts_nothing_that_no_sentence_shows(specialist):
+    text = "The actor executed PowerShell scripts. It then encrypted all files for ransom."
+    accepted = {one.id for one in specialist.read(text).found if one.accepted}
+    alone = {one.id for part in text.split(". ") for one in specialist.read(part).found if one.probability >= 0.2}
+    assert "T1059.001" in accepted
+    assert accepted <= alone

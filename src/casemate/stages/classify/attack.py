@@ -11,7 +11,7 @@ calibrated by itself, so that a sentence may show several techniques or none.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ MOST_CHARACTERS = 200_000
 MOST_UNITS = 1_500
 WHOLE = 400
 """A text no longer than this is also read as one piece, for its sentences explain each other."""
+
+ECHO = 0.2
+"""What the whole says is accepted only where one of its sentences gives it this much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +101,16 @@ class TechniqueSpecialist:
             return Reading((), "empty-text")
         head = text[:MOST_CHARACTERS]
         units = list(split_units(head, most))
-        if len(units) > 1 and len(head) <= WHOLE:
-            units.append(Unit(head.strip(), units[0].start, units[-1].end))
         cut = len(text) > len(head) or len(units) >= most
         best: dict[str, Shown] = {}
         refused: list[str] = []
-        for shown in self.read_units(units, refused):
+        by_sentence = self.read_units(units, refused)
+        told = {one.id for one in by_sentence if one.probability >= ECHO}
+        whole: list[Shown] = []
+        if len(units) > 1 and len(head) <= WHOLE:
+            joined = Unit(head.strip(), units[0].start, units[-1].end)
+            whole = [replace(one, accepted=one.accepted and one.id in told) for one in self.read_units([joined], [])]
+        for shown in (*by_sentence, *whole):
             held = best.get(shown.id)
             if held is None or (shown.accepted, shown.probability) > (held.accepted, held.probability):
                 best[shown.id] = shown
