@@ -1,4 +1,5 @@
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ def test_a_curve_rises_and_stays_between_0_and_1(seen: list[tuple[float, bool]])
     curve = fit_curve([chance for chance, _ in seen], [right for _, right in seen])
     shown = [interpolate(curve, step / 50) for step in range(51)]
     assert all(0 <= value <= 1 for value in shown)
-    assert all(left <= right + 1e-9 for left, right in zip(shown, shown[1:], strict=False))
+    assert all(left <= right + 1e-9 for left, right in pairwise(shown))
 
 
 def test_a_curve_corrects_one_who_is_too_sure() -> None:

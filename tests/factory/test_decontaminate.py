@@ -27,7 +27,9 @@ def test_a_leak_is_found(row: Row, how: str) -> None:
 
 
 def test_another_text_is_no_leak() -> None:
-    other = Row("CVE-2020-3", "A SQL injection in the frobnicate function of Foo before 1.2 lets a remote attacker read")
+    other = Row(
+        "CVE-2020-3", "A SQL injection in the frobnicate function of Foo before 1.2 lets a remote attacker read"
+    )
     assert find_leaks([other, Row("CVE-2020-4", "")], TESTS) == []
 
 

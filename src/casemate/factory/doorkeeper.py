@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from casemate.factory.rows import Row
-from casemate.stages.classify.domain import WORD_BITS, Domain, bit_of
+from casemate.stages.classify.domain import ODDS_ROWS, ODDS_SCALE, WORD_BITS, Domain, bit_of, bits_of
 from casemate.stages.classify.encoder import arrays_to_bytes
-from casemate.stages.classify.ngrams import NgramModel, words_of
+from casemate.stages.classify.ngrams import words_of
 from casemate.stages.classify.reading import tidy
 
 LOG = logging.getLogger(__name__)
 _MEMBER_LIMIT = 4_000_000
-_PASSED = 0.003
+_PASSED = 0.004
 
 
 def other_texts(data: Path) -> Iterator[str]:
@@ -40,13 +40,11 @@ def other_texts(data: Path) -> Iterator[str]:
                     yield from re.findall(r"[^\n\"]{30,800}", text.replace("\\n", "\n"))
 
 
-def train_domain(rows: Sequence[Row], data: Path, model: NgramModel, held: Sequence[Row], seed: int) -> bytes:
-    """Return the content of `domain.npz`: the known words, the two-class model, and its cuts.
+def train_domain(rows: Sequence[Row], data: Path, held: Sequence[Row], seed: int) -> bytes:
+    """Return the content of `domain.npz`: the known words, the odds of words and pairs, and the cuts.
 
     The cuts let all but three in a thousand of the held-out descriptions pass.
     """
-    from sklearn.linear_model import LogisticRegression
-
     counts = Counter(word for row in rows for word in set(words_of(row.text)))
     bits = np.zeros(WORD_BITS, np.uint8)
     bits[[bit_of(word) for word, count in counts.items() if count >= 3]] = 1
@@ -56,24 +54,29 @@ def train_domain(rows: Sequence[Row], data: Path, model: NgramModel, held: Seque
     chooser.shuffle(others)
     others = others[:24_000]
     inside = chooser.sample(list(rows), min(24_000, len(rows)))
-    vectors = np.stack([model.mean(text) for text in [*(row.text for row in inside), *others]])
-    labels = np.asarray([1] * len(inside) + [0] * len(others))
-    kept = np.asarray([chooser.random() < 0.9 for _ in labels])
-    learned = LogisticRegression(C=100.0, max_iter=400).fit(vectors[kept], labels[kept])
+    learned, left_out = others[: len(others) * 9 // 10], others[len(others) * 9 // 10 :]
+    inside_counts, other_counts = _documents_with([row.text for row in inside]), _documents_with(learned)
+    odds = np.log((inside_counts + 0.5) / (len(inside) + 1)) - np.log((other_counts + 0.5) / (len(learned) + 1))
+    odds = np.where(inside_counts + other_counts >= 2, odds, 0.0)
     arrays: dict[str, Any] = {
         "words": np.packbits(bits),
-        "weight": learned.coef_[0].astype(np.float32),
-        "bias": learned.intercept_[0],
+        "odds": np.clip(np.rint(odds * ODDS_SCALE), -127, 127).astype(np.int8),
         "min_known": 0.0,
-        "min_domain": 0.0,
+        "min_odds": 0.0,
     }
     loose = Domain(arrays)
     shares = [loose.known_share([word for word in words_of(row.text) if word[0].isalnum()] or ["?"]) for row in held]
-    passing = [loose.probability(model.mean(row.text)) for row in held]
     arrays["min_known"] = min(float(np.quantile(shares, _PASSED)), 0.7)
-    arrays["min_domain"] = min(float(np.quantile(passing, _PASSED)), 0.5)
-    left_out = [loose.probability(vector) for vector in vectors[(labels == 0) & ~kept]]
-    refused = float(np.mean(np.asarray(left_out) < arrays["min_domain"]))
-    cuts = (arrays["min_known"], arrays["min_domain"], refused, len(left_out))
-    LOG.info("domain: known words >= %.2f, probability >= %.3f; refuses %.3f of %d other texts", *cuts)
+    arrays["min_odds"] = float(np.quantile([loose.odds(row.text) for row in held], _PASSED))
+    refused = float(np.mean([loose.odds(text) < arrays["min_odds"] for text in left_out]))
+    cuts = (arrays["min_known"], arrays["min_odds"], refused, len(left_out))
+    LOG.info("domain: known words >= %.2f, log-odds >= %.3f; refuses %.3f of %d other texts", *cuts)
     return arrays_to_bytes(arrays)
+
+
+def _documents_with(texts: Sequence[str]) -> Any:
+    """Return in how many texts each row of the table of odds has a word or a pair."""
+    counts = np.zeros(ODDS_ROWS)
+    for text in texts:
+        counts[list(set(bits_of(words_of(text))))] += 1
+    return counts

@@ -31,10 +31,11 @@ class NgramRecipe:
     """
 
     width: int = 64
-    epochs: int = 6
+    epochs: int = 3
     batch: int = 128
-    rate: float = 3e-3
-    drop: float = 0.3
+    table_rate: float = 3e-2
+    head_rate: float = 5e-3
+    drop: float = 0.1
     smoothing: float = 0.05
     seed: int = 7
     threads: int = 1
@@ -52,9 +53,11 @@ def train_ngrams(rows: Sequence[Row], classes: Sequence[str], recipe: NgramRecip
         seen[places] += 1
     LOG.info("%d rows read, %d of %d buckets used", len(rows), int((seen > 0).sum()), BUCKETS)
     model = _Model(recipe.width, len(classes))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=0.0, fused=True)
+    groups = [{"params": [model.table.weight]}, {"params": list(model.heads.parameters())}]
+    rates = [recipe.table_rate, recipe.head_rate]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.0, fused=True)
     steps = recipe.epochs * (len(rows) // recipe.batch)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps + 1, pct_start=0.1)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps + 1, pct_start=0.1)
     targets = _targets(rows, classes)
     started, recent, step = time.monotonic(), [], 0
     order = list(range(len(rows)))
@@ -111,10 +114,6 @@ class _Model:
             self.heads[name] = torch.nn.Linear(width, size)
             self.heads[f"{name}_source"] = torch.nn.Embedding(len(SOURCES), size)
             torch.nn.init.zeros_(self.heads[f"{name}_source"].weight)
-
-    def parameters(self) -> list[Any]:
-        """Return all that is learned."""
-        return [self.table.weight, *self.heads.parameters()]
 
     def loss(self, features: Sequence[Any], targets: Any, recipe: NgramRecipe) -> Any:
         """Return the mean loss of a batch: weaknesses, and a quarter of the sum over the metrics."""

@@ -10,15 +10,15 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from casemate.stages.classify.cvss_score import METRICS
 from casemate.stages.classify.reading import tidy
 
-SOURCES = ("nvd", "cna", "adp", "mitre")
-"""Whose habit of labelling a row follows; the heads learn a correction for each."""
+SOURCES = ("nvd", "cna", "adp", "mitre", "old")
+"""Whose habit of labelling a row follows; the heads learn a correction for each. NVD before 2017 is `old`."""
 
 _SOURCE_OF = {"nvd": "nvd", "cna": "cna", "cna-name": "cna", "cisa-adp": "adp", "mitre": "mitre"}
 _CATEGORIES = frozenset(
@@ -192,6 +192,7 @@ def choose_vulnerabilities(rows: Iterable[Row], *, thin_common: bool = True) -> 
             keep = 0.12 if row.cwe in _COMMON_OLD else 0.5
             if chance > keep:
                 continue
+            row = replace(row, origin="old")  # noqa: PLW2901  the same row, known for its age
         elif row.cwe and row.origin == "nvd":
             weight *= 2.0
         elif weight < 1.0 and row.year < 2025:
@@ -205,12 +206,8 @@ def choose_vulnerabilities(rows: Iterable[Row], *, thin_common: bool = True) -> 
 
 
 def _without_cwe(row: Row) -> Row:
-    return Row(row.name, row.text, row.origin, row.year, "", row.metrics, row.metrics_origin)
+    return replace(row, cwe="")
 
 
 def _weighed(row: Row, weight: float) -> Row:
-    if weight == row.weight:
-        return row
-    return Row(
-        row.name, row.text, row.origin, row.year, row.cwe, row.metrics, row.metrics_origin, row.techniques, weight
-    )
+    return row if weight == row.weight else replace(row, weight=weight)

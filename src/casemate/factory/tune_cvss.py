@@ -59,8 +59,8 @@ def tune(rows: Sequence[Row], logits: tuple[Floats, Floats], together: Floats) -
         picked = np.asarray(chances)[np.arange(len(truths)), truths]
         return float(-np.log(np.maximum(picked, 1e-6)).mean())
 
-    weights = [0.1 * n for n in range(13)]
-    (first, second, join), best = search(loss, (weights, weights if logits[1].any() else [0.0], [0.0, 0.15, 0.3, 0.45, 0.6, 0.8]))
+    weights = [0.2 * n for n in range(8)]
+    (first, second, join), best = search(loss, (weights, weights if logits[1].any() else [0.0], [0.0, 0.2, 0.4, 0.7]))
     tuned = {"linear_weight": first, "encoder_weight": second, "sharpness": 1.0, "together": join, "likely": 0.0}
     LOG.info("cvss weights %.1f, %.1f, together %.2f, log loss %.3f", first, second, join, best)
     options = [0.0, 0.25, 0.5, 1.0, 2.0]

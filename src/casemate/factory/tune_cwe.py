@@ -24,7 +24,9 @@ _SURE_LOSS = 0.002
 class Seen:
     """What both models say of held-out rows: log-probabilities by labelling source, shape (rows, classes)."""
 
-    def __init__(self, rows: Sequence[Row], linear: NgramModel, encoder: Encoder | None, places: dict[str, list[int]]) -> None:
+    def __init__(
+        self, rows: Sequence[Row], linear: NgramModel, encoder: Encoder | None, places: dict[str, list[int]]
+    ) -> None:
         self.rows = rows
         means = np.stack([linear.mean(row.text) for row in rows])
         self.linear = {
@@ -56,7 +58,7 @@ def tune(seen: Seen, classes: Sequence[str]) -> dict[str, Any]:
         both = first * log_softmax(mixed(seen.linear, share)) + second * log_softmax(mixed(seen.encoder, share))
         return mean_log_loss(log_softmax(both), truths)
 
-    weights = [0.05 * step for step in range(31)]
+    weights = [0.1 * step for step in range(21)]
     blind = not any(value.any() for value in seen.encoder.values())
     grids = (SHARES, weights, [0.0] if blind else weights)
     (share, first, second), best = search(loss, grids)

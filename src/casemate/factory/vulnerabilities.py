@@ -56,9 +56,7 @@ def train_cwe(job: Job) -> None:
     _seal(job, "cwe", ["cwe.json"], figures)
 
 
-def _write_tables(
-    job: Job, habit: str, seen: tune_cwe.Seen, tuned: dict[str, Any], classes: Sequence[str]
-) -> None:
+def _write_tables(job: Job, habit: str, seen: tune_cwe.Seen, tuned: dict[str, Any], classes: Sequence[str]) -> None:
     """Leave the tables of the card for one habit in the job's folder."""
     scores, shown, _ = tune_cwe.apply(seen, tuned)
     answers = [classes[place] for place in scores.argmax(axis=1)]
@@ -113,10 +111,8 @@ def _train_first(job: Job, split: Split, chosen: Sequence[Row]) -> None:
     classes = Classes.of(chosen, []).cwe
     if not (job.out / "ngrams.npz").exists():
         train_ngrams(chosen, classes, NgramRecipe(seed=job.seed), job.out)
-    with np.load(job.out / "ngrams.npz") as arrays:
-        linear = NgramModel(dict(arrays))
     held = [row for rows in split.held.values() for row in rows]
-    (job.out / "domain.npz").write_bytes(train_domain(chosen, job.data, linear, held, job.seed))
+    (job.out / "domain.npz").write_bytes(train_domain(chosen, job.data, held, job.seed))
     _seal(job, "ngrams", ["ngrams.npz", "domain.npz"], {"cwe": classes})
 
 

@@ -102,7 +102,7 @@ class CvssSpecialist:
             tidied = tidy(text)
             reason = self._domain.refuse(text, tidied)
             vector = self._linear.mean(tidied)
-            reason = reason or ("no-vulnerability-text" if self._domain.outside(vector) else "")
+            reason = reason or ("no-vulnerability-text" if self._domain.outside(tidied) else "")
             answers.append(
                 Scored("", None, 0.0, abstained=True, reason=reason) if reason else self._answer(tidied, vector)
             )

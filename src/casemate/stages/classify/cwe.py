@@ -65,7 +65,7 @@ class CweSpecialist:
             reason = self._domain.refuse(text, tidied)
             if not reason:
                 vector = self._linear.mean(tidied)
-                reason = "no-vulnerability-text" if self._domain.outside(vector) else ""
+                reason = "no-vulnerability-text" if self._domain.outside(tidied) else ""
             if reason:
                 answers[place] = Answer((), abstained=True, reason=reason)
                 continue

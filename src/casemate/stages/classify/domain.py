@@ -1,13 +1,13 @@
 """Whether a text is the description of a vulnerability at all.
 
 The classes of a classifier share out all of the probability, whatever the text is. So before one is
-asked, the text is looked at: its size, its characters, its words, and a two-class model over the
-n-gram vector that has seen descriptions on one side and other prose, prompts and noise on the other.
+asked, the text is looked at: its size, its characters, its words, and the odds of its words and pairs
+of words (naive Bayes), with descriptions on one side and other prose, prompts and noise on the other.
 """
 
-import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 from zlib import crc32
 
@@ -18,8 +18,16 @@ from casemate.stages.classify.ngrams import Floats, words_of
 MAX_CHARACTERS = 32_000
 MIN_WORDS = 4
 WORD_BITS = 1 << 20
+ODDS_ROWS = 1 << 18
+ODDS_SCALE = 25.0
 _MAX_ODD = 0.1
 _MIN_LATIN = 0.8
+
+
+def bits_of(words: Sequence[str]) -> list[int]:
+    """Return the places of words and of pairs of words in the table of odds."""
+    pairs = [f"{left} {right}" for left, right in pairwise(words)]
+    return [bit_of(word) % ODDS_ROWS for word in [*words, *pairs]]
 
 
 def bit_of(word: str) -> int:
@@ -32,10 +40,9 @@ class Domain:
 
     def __init__(self, arrays: Mapping[str, Any]) -> None:
         self._known = np.unpackbits(arrays["words"])
-        self._weight: Floats = arrays["weight"].astype(np.float32)
-        self._bias = float(arrays["bias"])
+        self._odds: Floats = arrays["odds"].astype(np.float32) / ODDS_SCALE
         self._min_known = float(arrays["min_known"])
-        self._min_domain = float(arrays["min_domain"])
+        self._min_odds = float(arrays["min_odds"])
 
     def refuse(self, text: str, tidied: str) -> str:
         """Return why the text is no description by its look (a kebab-case code), or "" where it may be one."""
@@ -60,13 +67,13 @@ class Domain:
         """Return the share of the words that the training rows had."""
         return float(self._known[[bit_of(word) for word in words]].mean())
 
-    def probability(self, vector: Floats) -> float:
-        """Return the probability that a text with this n-gram vector describes a vulnerability."""
-        return 1 / (1 + math.exp(-float(np.clip(vector @ self._weight + self._bias, -30, 30))))
+    def odds(self, text: str) -> float:
+        """Return the mean log-odds of the words and pairs of words, of a vulnerability text against any other."""
+        return float(self._odds[bits_of(words_of(text))].mean())
 
-    def outside(self, vector: Floats) -> bool:
-        """Return whether the n-gram vector is that of another kind of text."""
-        return self.probability(vector) < self._min_domain
+    def outside(self, text: str) -> bool:
+        """Return whether the words are those of another kind of text."""
+        return self.odds(text) < self._min_odds
 
 
 _ODD = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "So"})

@@ -75,7 +75,7 @@ class NgramModel:
         return result
 
     def logits(self, head: str, vector: Floats, source: int = 0) -> Floats:
-        """Return the logits of a head for a mean vector, as one labelling source has it: 0 is NVD, 1 the authorities."""
+        """Return the logits of a head for a mean vector, as a labelling source has it: 0 is NVD, 1 the authorities."""
         weight, bias = self._heads[head]
         result: Floats = vector @ weight + bias[source]
         return result
