@@ -121,7 +121,10 @@ class TechniqueSpecialist:
         return Reading(found, reason, cut)
 
     def read_units(self, units: Sequence[Unit], refused: list[str]) -> list[Shown]:
-        """Return the candidates of each sentence that can be read; why the others cannot is added to `refused`."""
+        """Return the candidates of each sentence that can be read; why the others cannot is added to `refused`.
+
+        Of a single word there are guesses, none of them accepted.
+        """
         asked: list[tuple[Unit, str]] = []
         for unit in units:
             tidied = tidy(unit.text)
@@ -130,7 +133,7 @@ class TechniqueSpecialist:
                 reason = "unknown-words"
             if reason:
                 refused.append(reason)
-            else:
+            if reason in {"", "too-few-words"}:
                 asked.append((unit, tidied))
         found: list[Shown] = []
         for (unit, _), chances in zip(asked, self.chances([text for _, text in asked]), strict=True):
@@ -138,7 +141,8 @@ class TechniqueSpecialist:
             for place in np.argpartition(-chances, SHOWN)[:SHOWN]:
                 name, chance = self.classes[place], float(chances[place])
                 bar = self._thresholds.get(name, self._threshold)
-                found.append(Shown(name, round(chance, 4), unit.start, unit.end, chance >= bar))
+                enough = chance >= bar and len(unit.text.split()) > 1
+                found.append(Shown(name, round(chance, 4), unit.start, unit.end, enough))
         return found
 
     def chances(self, texts: Sequence[str]) -> Floats:
