@@ -31,11 +31,11 @@ class NgramRecipe:
     """
 
     width: int = 64
-    epochs: int = 3
+    epochs: int = 5
     batch: int = 128
-    table_rate: float = 3e-2
+    table_rate: float = 4e-2
     head_rate: float = 5e-3
-    drop: float = 0.1
+    drop: float = 0.2
     smoothing: float = 0.05
     seed: int = 7
     threads: int = 1
