@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from casemate.cli.bench_cti import TASKS, add_tasks, measure_task
 from casemate.cli.terminal import visible
 from casemate.core.errors import WrongUsage
 
@@ -27,14 +28,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     commands.add_argument("--big-mb", type=int, default=2000, metavar="MB", help="size of the big log, 0 leaves it out")
     for name in (extract, gold, commands):
         name.add_argument("--json", action="store_true", help="as JSON instead of a table")
+    add_tasks(names)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
     data = Path(arguments.data)
-    if not data.is_dir():
+    if arguments.name in TASKS:
+        results = measure_task(arguments)
+    elif data.is_dir():
+        results = _MEASURES[arguments.name](arguments, data)
+    else:
         raise WrongUsage(f"{data} is no folder", way_out="name the folder with the data: --data FOLDER")
-    results = _MEASURES[arguments.name](arguments, data)
     if arguments.json:
         print(json.dumps(results, indent=1, ensure_ascii=False))
     else:

@@ -13,10 +13,13 @@ from casemate.core.errors import CasemateError, NothingRead, NotTrusted, Refused
 COMMANDS = {
     "triage": ("casemate.cli.triage", "evidence in, one case out: cited findings, summary, proposed disposition"),
     "extract": ("casemate.cli.extract", "observables only, streaming, any size"),
+    "map": ("casemate.cli.map", "one narrow question, answered by a specialist"),
+    "ask": ("casemate.cli.ask", "answer a question from the knowledge, with the passages behind the answer"),
     "case": ("casemate.cli.case", "list, show, review, export and compare cases"),
     "model": ("casemate.cli.model", "add, list, use, verify and remove language models"),
     "knowledge": ("casemate.cli.knowledge", "build, import, look up and search the reference index"),
     "audit": ("casemate.cli.audit", "verify or export the audit chain"),
+    "factory": ("casemate.cli.factory", "train the specialists anew"),
     "bench": ("casemate.cli.bench", "measure quality and speed on this machine"),
     "doctor": ("casemate.cli.doctor", "what is installed, what is allowed, what would leave this machine"),
 }

@@ -34,6 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Triage and show the case."""
+    from casemate.pipeline.specialists import Specialists
     from casemate.pipeline.tools import Tools
     from casemate.pipeline.triage import Order, triage
     from casemate.stages.export import render, render_text
@@ -47,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
         open_language_model(arguments.model, policy) as model,
         open_store(arguments.store, policy) as store,
     ):
-        tools = Tools(policy, knowledge, Scanner(cache=cache_folder()), model)
+        specialists = Specialists(policy.specialists)
+        tools = Tools(policy, knowledge, Scanner(cache=cache_folder()), model, specialists)
         with Progress() as progress:
             order = Order(marking, actor(), arguments.seed)
             outcome = triage(find_sources(arguments.paths, policy.limits), order, tools, store, progress)

@@ -5,6 +5,7 @@ from casemate.knowledge.folding import fold_name
 from casemate.knowledge.kinds import ENTERPRISE_TACTICS, KINDS, NAMED_KINDS
 from casemate.knowledge.lookup import Knowledge
 from casemate.knowledge.names import NameMatch
+from casemate.knowledge.piece_index import Named, Piece, PieceIndex, Posting
 from casemate.knowledge.records import Progress
 
 __all__ = [
@@ -13,6 +14,10 @@ __all__ = [
     "NAMED_KINDS",
     "Knowledge",
     "NameMatch",
+    "Named",
+    "Piece",
+    "PieceIndex",
+    "Posting",
     "Progress",
     "build_default",
     "fold_name",

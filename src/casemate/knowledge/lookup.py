@@ -19,6 +19,7 @@ from casemate.knowledge.folding import fold_name
 from casemate.knowledge.grouping import group_entries
 from casemate.knowledge.kinds import NAMED_KINDS
 from casemate.knowledge.names import NameFinder, NameMatch
+from casemate.knowledge.piece_index import PieceIndex, names_of
 from casemate.knowledge.seal import WAY_OUT, check_seal
 from casemate.knowledge.search import match_expression, quote_of
 
@@ -204,6 +205,16 @@ class Knowledge:
             )
             for _, id_, kind, names, text, digest, facts, score in rows
         )
+
+    def aliases(self, kinds: Sequence[str]) -> Iterator[str]:
+        """Yield every name of the entries of some kinds, as written."""
+        for (name,) in self._rows(names_of(len(kinds)), list(kinds)):
+            yield str(name)
+
+    @cached_property
+    def pieces(self) -> PieceIndex:
+        """The passages of paragraph size and the index over their terms, for ranking."""
+        return PieceIndex(self._rows)
 
     def flags(self, type_: str, value: str) -> tuple[str, ...]:
         """Name the special ranges and the warning lists in which an observable stands; a flag never hides anything.

@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 APPLICATION_ID = 0x636D6B31  # "cmk1"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = files("casemate.knowledge").joinpath("schema.sql").read_text("utf-8")
 

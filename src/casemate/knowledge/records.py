@@ -46,7 +46,20 @@ class WarningList:
     values: tuple[str, ...]
 
 
-Item = Record | Note | WarningList
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """What a source says about an entry beside its description; `other` is a second entry that it is about, or empty.
+
+    `heading` says what it is: `consequence`, or, between two entries, the verb that joins them, such as `mitigates`.
+    """
+
+    id: str
+    other: str
+    heading: str
+    text: str
+
+
+Item = Record | Note | WarningList | Paragraph
 
 
 @dataclass(frozen=True, slots=True)

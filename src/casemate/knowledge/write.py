@@ -15,7 +15,8 @@ from casemate.knowledge import queries
 from casemate.knowledge.flags import make_tables, pack_members
 from casemate.knowledge.folding import fold_name
 from casemate.knowledge.names import pack_names, rule_of
-from casemate.knowledge.records import Edition, Note, Progress, Record
+from casemate.knowledge.pieces import ADD_PARAGRAPH, DROP_PARAGRAPHS, PIECES_SCHEMA, make_pieces
+from casemate.knowledge.records import Edition, Note, Paragraph, Progress, Record
 from casemate.knowledge.seal import check_seal, put_in_place
 
 _TOLD_EVERY = 2_000
@@ -38,7 +39,7 @@ def new_index(path: Path, *, onto: bool) -> Iterator[sqlite3.Connection]:
             for statement in queries.FAST_WRITES:
                 connection.execute(statement)
             if not onto:
-                connection.executescript(queries.SCHEMA)
+                connection.executescript(queries.SCHEMA + PIECES_SCHEMA)
                 connection.execute(queries.SET_APPLICATION)
                 connection.execute(queries.SET_VERSION)
             connection.execute("BEGIN")
@@ -79,6 +80,8 @@ def add_edition(
             _add_record(connection, release, item)
         elif isinstance(item, Note):
             connection.execute(queries.ADD_NOTE, (item.id, release, json.dumps(item.facts)))
+        elif isinstance(item, Paragraph):
+            connection.execute(ADD_PARAGRAPH, (release, item.id, item.other, item.heading, item.text))
         else:
             row = (release, item.name, item.matching, " ".join(item.types), pack_members(item))
             connection.execute(queries.ADD_LIST, row)
@@ -122,7 +125,7 @@ def drop_source(connection: sqlite3.Connection, source: str) -> bool:
         return False
     for key, id_, names, text in connection.execute(queries.ENTRIES_OF_RELEASE, row).fetchall():
         connection.execute(queries.DROP_PASSAGE, (key, *_passage(id_, json.loads(names), text)))
-    for statement in queries.DROP_RELEASE:
+    for statement in (DROP_PARAGRAPHS, *queries.DROP_RELEASE):
         connection.execute(statement, row)
     return True
 
@@ -138,6 +141,7 @@ def finish(connection: sqlite3.Connection, *, lists_changed: bool, progress: Pro
     connection.executemany(queries.ADD_NAME, _names(connection, words))
     connection.execute(queries.DROP_READY_NAMES)
     connection.execute(queries.ADD_READY_NAMES, [pack_names(connection.execute(queries.NAMES_TO_FIND), words)])
+    make_pieces(connection, progress)
     if lists_changed:
         progress("joining warning lists", 0, 0)
         connection.execute(queries.DROP_TABLES)

@@ -14,6 +14,7 @@ from casemate.core.issue import Issue, Severity
 from casemate.core.marking import Marking
 from casemate.core.observable import Observable
 from casemate.core.text import Chunk, Span, locate
+from casemate.pipeline.specialists import AlertJudge
 from casemate.pipeline.tools import Tools
 from casemate.stages.extract.behaviours import Behaviours
 from casemate.stages.extract.detections import Detections
@@ -40,6 +41,9 @@ PROSE = frozenset({"text", "markdown", "html", "pdf", "email", "stix", "misp"})
 DRAFTS_OF_A_KIND = 2_000
 """Findings of one kind kept before they are joined; an issue counts the rest."""
 
+QUOTED_ALERTS = 40_000
+"""Alerts whose first characters are kept: what is made of them all may cite any of them."""
+
 TEMPLATES = 10_000
 RARE_TEMPLATES = 200
 
@@ -61,6 +65,7 @@ class Gathering:
         self._detections = Detections(limits.findings * 4, limits.citations_per_finding)
         self._timeline = Timeline(limits.timeline_entries)
         self._behaviours = Behaviours()
+        self._judge = AlertJudge()
         self._drafts: list[Finding] = []
         self._templates: Counter[str] = Counter()
         self._template_lines = 0
@@ -110,6 +115,7 @@ class Gathering:
             return
         citation = self._cite(chunk, event.start, event.end)
         if event.is_alert:
+            self._judge.see(event)
             self._see_alert(event, citation)
         if counted:
             self._quotes[event.part, event.start, event.end] = citation
@@ -118,7 +124,7 @@ class Gathering:
         known, kept = self._detections.see(event)
         if not known:
             self._find_names(f"{event.rule}\n{event.message}", lambda _start, _end: citation)
-        if kept:
+        if kept or len(self._quotes) < QUOTED_ALERTS:
             self._quotes[event.part, event.start, event.end] = citation
 
     def _find_payloads(self, chunk: Chunk) -> None:
@@ -214,6 +220,7 @@ class Gathering:
             quotes = self._quoted(behaviour.records)
             if quotes:
                 drafts.extend(finding_of_behaviour(behaviour, quotes))
+        drafts.extend(self._judge.findings(self._tools.specialists, self._quoted))
         merged, over = merge_findings(drafts, self._limits.findings, cited)
         self._left_out["finding"] += over
         return tuple(replace(finding, citations=tuple(map(self._settle, finding.citations))) for finding in merged)

@@ -1,13 +1,14 @@
 """What the path works with: everything it needs from outside is handed in here, so that tests can hand in their own."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import Protocol
 
 from casemate.core.observable import Sighting
 from casemate.core.passage import Entry, Passage, Release
+from casemate.pipeline.specialists import Specialists
 from casemate.policy import Policy
 from casemate.stages.generate import Model
 
@@ -64,12 +65,13 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The policy, the knowledge, the scanner, the language model if one is used, and the clock."""
+    """The policy, the knowledge, the scanner, the language model if one is used, the specialists, and the clock."""
 
     policy: Policy
     knowledge: Reference
     scanner: Scan
     model: Model | None = None
+    specialists: Specialists = field(default_factory=Specialists)
     clock: Callable[[], datetime] = utc_now
 
     def flags(self, kind: str, value: str) -> tuple[str, ...]:

@@ -22,14 +22,15 @@ from casemate.core.text import Span, Texts
 from casemate.pipeline.assessing import Told, ask_model, choose_excerpts, choose_summary
 from casemate.pipeline.reading import Reading, edition_of, read_source
 from casemate.pipeline.receiving import Received, receive
+from casemate.pipeline.specialists import find_shown_techniques
 from casemate.pipeline.tools import Tools
 from casemate.policy import Limits
-from casemate.stages.classify import classify
 from casemate.stages.ingest import Source
 from casemate.stages.retrieve import choose_passages, features_of, find_related
 from casemate.stages.validate import check_citations
 from casemate.store import Store
 from casemate.tasks.triage.findings import finding_of_times, merge_findings
+from casemate.tasks.triage.judging import add_judgement
 from casemate.tasks.triage.named import findings_of_ids, name_techniques
 from casemate.tasks.triage.proposal import ask_next, propose
 from casemate.tasks.triage.summary import compose_summary
@@ -147,7 +148,7 @@ def _make_case(
 
     progress("looking up what is known")
     named = findings_of_ids(observables, tools.knowledge, cite, limits.citations_per_finding)
-    learned = _classify(evidence, texts)
+    learned = find_shown_techniques(evidence, timeline, texts, tools.specialists, cite)
     drafts = [finding for reading in readings for finding in reading.findings]
     times = finding_of_times(timeline, cite)
     known = name_techniques([*drafts, *named, *learned, *times], tools.knowledge)
@@ -179,9 +180,11 @@ def _make_case(
         timeline=timeline,
         findings=findings,
         passages=passages,
-        assessment=Assessment(summary, propose(findings, timeline, observables), ask_next(findings, observables)),
+        assessment=Assessment(
+            summary, add_judgement(propose(findings, timeline, observables), findings), ask_next(findings, observables)
+        ),
         related=related,
-        issues=(*issues, *broken, *told.issues, *why, *forged),
+        issues=(*issues, *tools.specialists.issues(), *broken, *told.issues, *why, *forged),
         run=_record_run(order, tools, told, len(told.sentences)),
     )
 
@@ -235,17 +238,6 @@ def _join(
 def _add(held: Observable, other: Observable, places: int) -> Observable:
     spans = tuple(dict.fromkeys((*held.spans, *other.spans)))[:places]
     return replace(held, count=held.count + other.count, spans=spans)
-
-
-def _classify(evidence: Sequence[Evidence], texts: Texts) -> tuple[Finding, ...]:
-    return tuple(
-        finding
-        for item in evidence
-        if item.length
-        for finding in classify(
-            texts.slice(item.id, 0, min(item.length, 4000)), Span(item.id, 0, min(item.length, 4000))
-        )
-    )
 
 
 def _keep_verbatim(findings: Sequence[Finding], texts: Texts) -> tuple[tuple[Finding, ...], tuple[Issue, ...]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from casemate.knowledge.kinds import ATTACK_NOTICE
 from casemate.knowledge.records import (
     Edition,
+    Item,
     Record,
     distinct,
     distrust,
@@ -15,6 +16,7 @@ from casemate.knowledge.records import (
     texts_of,
     tidy,
 )
+from casemate.knowledge.sources.attack_parts import attack_paragraphs
 
 Stix = dict[str, object]
 
@@ -89,7 +91,7 @@ def _public_id(item: Stix) -> str:
     return outer or _bare(item.get("id"))
 
 
-def _records(objects: list[Stix], domain: str, name: str) -> Iterator[Record]:
+def _records(objects: list[Stix], domain: str, name: str) -> Iterator[Item]:
     known: dict[str, Stix] = {}
     for place, item in enumerate(objects):
         if item.get("type") in STIX_KINDS:
@@ -106,6 +108,7 @@ def _records(objects: list[Stix], domain: str, name: str) -> Iterator[Record]:
     for key in chosen.values():
         yield _record(known[key], ids[key], domain, links[key], successors.get(key, ""), known)
     yield from _procedures(objects, known, ids, domain)
+    yield from attack_paragraphs(objects, known, ids)
 
 
 def _state(item: Stix) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from casemate.knowledge.kinds import CAPEC_NOTICE
 from casemate.knowledge.records import (
     Edition,
+    Item,
     Record,
     distinct,
     distrust,
@@ -16,6 +17,7 @@ from casemate.knowledge.records import (
     texts_of,
     tidy,
 )
+from casemate.knowledge.sources.capec_parts import capec_paragraphs
 
 Stix = dict[str, object]
 _NAMED = re.compile(r"CAPEC-\d+")
@@ -56,7 +58,7 @@ def _number(item: Stix) -> str:
     return next((number for number in _references(item, "capec") if _NAMED.fullmatch(number)), "")
 
 
-def _records(objects: list[Stix], name: str) -> Iterator[Record]:
+def _records(objects: list[Stix], name: str) -> Iterator[Item]:
     numbers = {text_of(item.get("id")): _number(item) for item in objects if item.get("type") == "attack-pattern"}
     advice = {
         text_of(item.get("id")): tidy(text_of(item.get("description")))
@@ -73,7 +75,9 @@ def _records(objects: list[Stix], name: str) -> Iterator[Record]:
         key = text_of(item.get("id"))
         if not numbers[key] or not text_of(item.get("name")):
             raise distrust(name, f"objects[{place}]", "an attack pattern without number or name")
-        yield _record(item, numbers, [text for text in mitigations[key] if text])
+        advised = [text for text in mitigations[key] if text]
+        yield _record(item, numbers, advised)
+        yield from capec_paragraphs(item, numbers[key], advised)
 
 
 def _record(item: Stix, numbers: dict[str, str], mitigations: list[str]) -> Record:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING
 
 from casemate.knowledge.kinds import CWE_NOTICE
-from casemate.knowledge.records import Edition, Record, distinct, distrust, tidy
+from casemate.knowledge.records import Edition, Item, Record, distinct, distrust, tidy
+from casemate.knowledge.sources.cwe_parts import cwe_paragraphs
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -65,12 +66,13 @@ def _local(element: "Element") -> str:
     return element.tag.rpartition("}")[2]
 
 
-def _records(elements: Iterator["Element"], root: "Element", name: str) -> Iterator[Record]:
+def _records(elements: Iterator["Element"], root: "Element", name: str) -> Iterator[Item]:
     for element in elements:
         number, title = element.get("ID", ""), element.get("Name", "")
         if not (number.isdecimal() and title):
             raise distrust(name, f"{_local(element)} {number or '?'}", "an entry without number or name")
         yield _record(element, f"CWE-{number}", title)
+        yield from cwe_paragraphs(element, f"CWE-{number}")
         element.clear()
         for group in root:
             group.clear()  # the entries read; the tree must not grow with the file

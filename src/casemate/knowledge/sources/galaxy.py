@@ -133,6 +133,8 @@ def _facts(meta: dict[str, object], chain: list[str]) -> Iterator[tuple[str, str
         yield "tactic", tactic
     for platform in texts_of(meta.get("mitre_platforms")):
         yield "platform", platform
+    for source in texts_of(meta.get("mitre_data_sources")):
+        yield "data-source", tidy(source)
     for label in ("country", "cfr-suspected-state-sponsor", "motive", "date"):
         for value in texts_of(meta.get(label)):
             yield label, tidy(value)

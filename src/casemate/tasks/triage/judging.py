@@ -1,0 +1,69 @@
+"""What the learned specialists say, as findings and beside the rules' proposal."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from casemate.core.assessment import Disposition, Proposal
+from casemate.core.digest import Digest
+from casemate.core.finding import Citation, Finding
+
+JUDGED = "alerts-judged"
+"""The reference of the finding about how likely the alerts are of an attack."""
+
+
+def finding_of_shown(technique: str, probability: float, citation: Citation, maker: Digest) -> Finding:
+    """Tell a technique that a sentence shows, as estimated by the specialist."""
+    detail = f"the specialist gives it {probability:.0%}"
+    return Finding(
+        "",
+        "technique",
+        technique,
+        detail,
+        "specialist",
+        (citation,),
+        reference=technique,
+        probability=round(probability, 4),
+        maker=maker,
+    )
+
+
+def finding_of_judgement(
+    probability: float,
+    priority: int,
+    above: int,
+    groups: int,
+    rules: Sequence[str],
+    citations: tuple[Citation, ...],
+    maker: Digest,
+) -> Finding:
+    """Tell how likely the alerts are of an attack; it has no severity, so that the rules of the proposal stay alone."""
+    detail = f"likeliest: {'; '.join(rules)}; suggested priority {priority}"
+    return Finding(
+        "",
+        "pattern",
+        f"{above:,} of {groups:,} groups of alerts are not below the cut",
+        detail,
+        "specialist",
+        citations,
+        reference=f"{JUDGED}:{priority}",
+        probability=round(probability, 4),
+        maker=maker,
+    )
+
+
+def add_judgement(proposal: Proposal, findings: Sequence[Finding]) -> Proposal:
+    """Put what the specialist says beside what the rules say; the disposition stays that of the rules.
+
+    The priority becomes the more urgent of the two, and where they differ the reason tells both.
+    """
+    judged = [one for one in findings if one.reference.startswith(f"{JUDGED}:") and one.probability is not None]
+    if not judged:
+        return proposal
+    best = max(judged, key=lambda one: one.probability or 0.0)
+    priority = int(best.reference.rpartition(":")[2])
+    said = f"the specialist gives the likeliest alerts {best.probability:.0%} to be of an attack, priority {priority}"
+    calm = proposal.disposition in {Disposition.BENIGN_POSITIVE, Disposition.FALSE_POSITIVE}
+    if priority != proposal.priority or (calm and priority <= 2):
+        said += f"; the rules say {proposal.disposition.value}, priority {proposal.priority}; both stand"
+    reasons = (*proposal.reasons, said)
+    return replace(proposal, reasons=reasons, priority=min(priority, proposal.priority))
