@@ -135,6 +135,16 @@ def test_escapes_in_evidence_and_in_names_never_reach_the_terminal_raw(casemate,
         assert not [char for char in text if not char.isprintable() and char != "\n"]
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv", "stix"])
+def test_extract_writes_no_control_character_of_the_evidence(casemate, tmp_path, form):
+    file = tmp_path / "evil\u009b2J\u202e.log"
+    file.write_text("open C:\\Users\\\u202egpj.exe and http://evil-site.com/a\u009b31m T1059\n", "utf-8")
+    done = casemate("extract", file, "--format", form)
+    assert done.returncode == 0
+    assert b"evil-site.com" in done.stdout
+    assert not [char for char in done.stdout.decode() if not char.isprintable() and char not in "\r\n"]
+
+
 def test_markup_in_evidence_is_text_in_the_report(casemate, tmp_path):
     file = tmp_path / "x.log"
     file.write_text("<script>alert(1)</script><img src=x onerror=alert(2)> http://evil-site.com/<b>T1059\n", "utf-8")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from casemate.cli.home import open_knowledge
 from casemate.cli.terminal import tell, visible
 from casemate.core.errors import WrongUsage
+from casemate.core.plain import json_escaped
 
 if TYPE_CHECKING:
     from casemate.tasks.ask import Answer
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             if answer.abstained and arguments.input is None and answer.reason in {"empty", "one-option"}:
                 raise WrongUsage(REASONS[answer.reason], way_out='casemate ask "QUESTION" [--option A --option B]')
             if form == "jsonl":
-                print(json.dumps({"id": name} | _as_json(answer), ensure_ascii=False))
+                print(json_escaped(json.dumps({"id": name} | _as_json(answer), ensure_ascii=False)))
             else:
                 _print(answer, options, REASONS, notices)
     return 3 if unread else 0

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         raise WrongUsage(f"{data} is no folder", way_out="name the folder with the data: --data FOLDER")
     if arguments.json:
-        print(json.dumps(results, indent=1, ensure_ascii=False))
+        print(json.dumps(results, indent=1))
     else:
         _print(results)
     return 0

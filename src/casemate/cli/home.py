@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from casemate.core.errors import NotTrusted, WrongUsage
-
 if TYPE_CHECKING:  # these are slow to import and not every command needs them
     from casemate.knowledge import Knowledge
     from casemate.policy import Policy
@@ -108,14 +106,7 @@ def add_store_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", metavar="FILE", help="policy in TOML (default: $CASEMATE_POLICY, else built in)")
 
 
-def require(condition: bool, message: str, way_out: str) -> None:  # noqa: FBT001 - reads as a sentence where it is used
-    """Raise `WrongUsage` unless the condition holds."""
-    if not condition:
-        raise WrongUsage(message, way_out=way_out)
-
-
 __all__ = [
-    "NotTrusted",
     "actor",
     "add_store_option",
     "cache_folder",
@@ -125,6 +116,5 @@ __all__ = [
     "open_language_model",
     "open_policy",
     "open_store",
-    "require",
     "store_url",
 ]

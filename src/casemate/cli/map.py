@@ -12,6 +12,7 @@ from casemate.cli.map_actor import add_actor, open_actor
 from casemate.cli.map_attack import add_attack, open_attack
 from casemate.cli.terminal import tell, visible
 from casemate.core.errors import WrongUsage
+from casemate.core.plain import json_escaped
 
 MAX_LINE = 8_000_000
 """A longer line of the input is cut; what a specialist reads of a text is far shorter."""
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         unread += len(batch) - len(good)
         for (name, _), found in zip(good, answer([text for _, text in good]), strict=True):
             line = {"id": name} | found
-            print(json.dumps(line, ensure_ascii=False) if form == "jsonl" else _as_text(line))
+            print(json_escaped(json.dumps(line, ensure_ascii=False)) if form == "jsonl" else _as_text(line))
     return 3 if unread else 0
 
 

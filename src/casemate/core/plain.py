@@ -29,3 +29,22 @@ def plain(text: str) -> str:
     if text.isprintable() and not _INVISIBLE.search(text):
         return text
     return "".join(char if char.isprintable() and not _INVISIBLE.match(char) else escape(char) for char in text)
+
+
+def json_escaped(text: str) -> str:
+    r"""Write what is not printable in a JSON text as JSON's own escapes, such as `\u009b`; it means the same.
+
+    JSON leaves C1 controls and direction marks as they are, and some terminals obey them. Line feeds between values
+    stay; inside a JSON string there is none.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else json_escape(char) for char in text)
+
+
+def json_escape(char: str) -> str:
+    """Write one character as JSON's escape, beyond the basic plane as two."""
+    number = ord(char)
+    if number < 0x10000:
+        return f"\\u{number:04x}"
+    return f"\\u{0xD800 + (number - 0x10000 >> 10):04x}\\u{0xDC00 + (number - 0x10000 & 0x3FF):04x}"

@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from typing import BinaryIO, cast
 
 from casemate.core.digest import Digest
@@ -51,11 +50,6 @@ def receive(source: Source, limits: Limits, keep: list[BinaryIO]) -> Received | 
         keep.append(spool)
         source = Source(source.name, lambda: _rewound(spool))
     return Received(source, Digest(hasher.hexdigest()), size)
-
-
-def receive_bytes(name: str, data: bytes) -> Received:
-    """Receive bytes that are in memory."""
-    return Received(Source(name, lambda: BytesIO(data)), Digest(hashlib.sha256(data).hexdigest()), len(data))
 
 
 def _seekable(stream: object) -> bool:

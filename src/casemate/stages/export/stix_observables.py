@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from casemate.core.digest import canonical_json
 from casemate.core.observable import Observable
+from casemate.core.plain import json_escaped
 
 Sco = dict[str, object]
 
@@ -191,4 +192,4 @@ def render_observables(observables: Iterable[Observable]) -> bytes:
     found = {made["id"]: made for seen in observables for made in objects_of(seen)}
     name = canonical_json(sorted(str(key) for key in found)).decode("utf-8")
     bundle = {"type": "bundle", "id": f"bundle--{uuid5(_NAMESPACE, name)}", "objects": list(found.values())}
-    return canonical_json(bundle) + b"\n"
+    return json_escaped(canonical_json(bundle).decode("utf-8")).encode("utf-8") + b"\n"

@@ -8,13 +8,18 @@ from operator import attrgetter
 from typing import Final
 
 from casemate.core.observable import Sighting
+from casemate.core.plain import json_escaped
 from casemate.core.text import Chunk
 
 _SURROGATES: Final = "surrogatepass"
 
 
+def _string(text: str) -> str:
+    return json_escaped(encode_basestring(text))
+
+
 def _write_head(kind: str, value: str, raw: str, hash_name: str) -> str:
-    text = f'{{"type":"{kind}","value":{encode_basestring(value)},"raw":{encode_basestring(raw)}'
+    text = f'{{"type":"{kind}","value":{_string(value)},"raw":{_string(raw)}'
     return f'{text},"hash":"{hash_name}"' if hash_name else text
 
 
@@ -27,14 +32,14 @@ def rows_jsonl(sightings: Iterable[Sighting], source: str, line_of: Callable[[in
     `line_of` gives the line (from 1) of an offset; it is asked in the order of the sightings. UTF-8, ends with a line
     feed unless there is nothing to write.
     """
-    middle = f',"source":{encode_basestring(source)},"start":'
+    middle = f',"source":{_string(source)},"start":'
     remembered, plain = _remembered_head, _write_head
     lines: list[str] = []
     append = lines.append
     for kind, value, raw, start, end, hash_name, layers in sightings:
         tail = ""
         if layers:
-            tail = ',"layers":[' + ",".join(map(encode_basestring, layers)) + "]"
+            tail = ',"layers":[' + ",".join(map(_string, layers)) + "]"
         head = remembered if len(raw) < 128 else plain  # long ones are rarely repeated, and would fill the memory
         append(f'{head(kind, value, raw, hash_name)}{middle}{start},"end":{end},"line":{line_of(start)}{tail}}}\n')
     return "".join(lines).encode("utf-8", _SURROGATES)
