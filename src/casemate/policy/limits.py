@@ -49,6 +49,16 @@ class Limits:
     quote_chars: int = 400  # of one citation; a longer span is cited by its beginning
     original_bytes: int = 16 * MIB  # one original kept as it was received
     store_wait_seconds: float = 30.0  # for another process that is writing
+    # the service
+    request_bytes: int = 1 * MIB  # a request that hands in no evidence
+    upload_bytes: int = 256 * MIB  # one file handed in; records in lines are bounded one by one
+    batch_alerts: int = 1_000  # alerts stored in one transaction
+    group_alerts: int = 500  # alerts of one group that its case looks at; all are kept and counted
+    queue_jobs: int = 100_000  # waiting jobs; more evidence is refused for a while
+    lease_seconds: float = 60.0  # a worker that is silent for so long has lost its job
+    job_attempts: int = 3  # then the job is a dead letter
+    evidence_lines: int = 2_000  # lines of evidence in one answer
+    line_chars: int = 4_000  # of one line in such an answer
     # language model
     model_file_bytes: int = 64 * GIB  # one GGUF
     model_header_bytes: int = 64 * MIB  # its header

@@ -26,7 +26,8 @@ class Policy:
     none. `deciding_roles` may set a disposition. `own_domains` and `own_networks` are the reader's own, flagged in
     observables. `retries` is how often
     a failed engine is asked again before the model-free result is given. `specialists` are those that triage asks
-    (`attack`, `disposition`); none by default, until their figures are good enough for every site.
+    (`attack`, `disposition`); none by default, until their figures are good enough for every site. `service_hosts` are
+    the names that the service answers to; by default those of the address it listens on.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -39,6 +40,7 @@ class Policy:
     own_networks: tuple[str, ...] = ()
     retries: int = 1
     specialists: tuple[str, ...] = ()
+    service_hosts: tuple[str, ...] = ()
     chat_templates: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 

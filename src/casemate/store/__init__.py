@@ -2,15 +2,25 @@
 
 from casemate.audit import NewAuditEvent
 from casemate.store.cases import CaseLine
+from casemate.store.cleared import CaseQuery, Cleared, Opened
 from casemate.store.codec import case_from_json, case_to_json
+from casemate.store.pages import Page
+from casemate.store.people import Account, People, Session
 from casemate.store.runs import Run
 from casemate.store.store import Store
 from casemate.store.texts import StoredTexts, TextWriter
 
 __all__ = [
+    "Account",
     "CaseLine",
+    "CaseQuery",
+    "Cleared",
     "NewAuditEvent",
+    "Opened",
+    "Page",
+    "People",
     "Run",
+    "Session",
     "Store",
     "StoredTexts",
     "TextWriter",

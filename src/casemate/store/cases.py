@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Column, Connection, Row, delete, func, insert, select, update
 
 from casemate.audit.chain import write_time
 from casemate.core.assessment import Disposition
@@ -13,6 +14,7 @@ from casemate.core.digest import Digest, digest_bytes
 from casemate.core.errors import StoreFailed, WrongUsage
 from casemate.core.feature import Feature
 from casemate.core.marking import Marking
+from casemate.store.case_words import put_words
 from casemate.store.codec import case_from_json, case_to_json
 from casemate.store.features import feature_key
 from casemate.store.packing import pack, storable, unpack
@@ -58,6 +60,7 @@ def put_case(connection: Connection, case: Case, held: Iterable[Feature], editio
     keys = {feature_key(feature) for feature in held}
     if keys:
         connection.execute(insert(features), [{"key": key, "case": number} for key in sorted(keys)])
+    put_words(connection, number, case)
     return digest
 
 
@@ -101,7 +104,16 @@ def edition_of_case(connection: Connection, case_id: str) -> str:
 
 def list_cases(connection: Connection, limit: int, offset: int, state: State | None) -> tuple[CaseLine, ...]:
     """List cases, the newest first."""
-    query = select(cases).with_only_columns(
+    query = select(*columns_of_line())
+    if state is not None:
+        query = query.where(cases.c.state == state.value)
+    rows = connection.execute(query.order_by(cases.c.created.desc(), cases.c.id).limit(limit).offset(offset)).all()
+    return tuple(case_line(row) for row in rows)
+
+
+def columns_of_line() -> tuple[Column[Any], ...]:
+    """Name the columns that a line of a list needs."""
+    return (
         cases.c.id,
         cases.c.created,
         cases.c.title,
@@ -111,21 +123,19 @@ def list_cases(connection: Connection, limit: int, offset: int, state: State | N
         cases.c.priority,
         cases.c.revision,
     )
-    if state is not None:
-        query = query.where(cases.c.state == state.value)
-    rows = connection.execute(query.order_by(cases.c.created.desc(), cases.c.id).limit(limit).offset(offset)).all()
-    return tuple(
-        CaseLine(
-            id=row.id,
-            created=datetime.fromisoformat(row.created),
-            title=row.title,
-            state=State(row.state),
-            marking=Marking(row.marking),
-            disposition=Disposition(row.disposition),
-            priority=row.priority,
-            revision=row.revision,
-        )
-        for row in rows
+
+
+def case_line(row: Row[Any]) -> CaseLine:
+    """Make a line of the columns of `columns_of_line`."""
+    return CaseLine(
+        id=row.id,
+        created=datetime.fromisoformat(row.created),
+        title=row.title,
+        state=State(row.state),
+        marking=Marking(row.marking),
+        disposition=Disposition(row.disposition),
+        priority=row.priority,
+        revision=row.revision,
     )
 
 

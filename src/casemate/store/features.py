@@ -8,6 +8,7 @@ from itertools import islice
 from sqlalchemy import func, select
 
 from casemate.core.feature import Feature, Holding
+from casemate.core.marking import Marking
 from casemate.store.database import Database
 from casemate.store.tables import cases, features
 
@@ -21,10 +22,11 @@ def feature_key(feature: Feature) -> bytes:
 
 
 class StoredFeatures:
-    """The features of all stored cases, for `stages.retrieve`."""
+    """The features of all stored cases, or of those with one of `markings`, for `stages.retrieve`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, markings: Sequence[str] = tuple(Marking)) -> None:
         self._database = database
+        self._seen = cases.c.marking.in_(markings)
 
     def frequencies(self, wanted: Sequence[Feature], exclude: str = "") -> tuple[int, Mapping[Feature, int]]:
         """Count the cases, and for each feature that any of them holds, how many do; `exclude` is not counted."""
@@ -32,11 +34,16 @@ class StoredFeatures:
         counts: dict[Feature, int] = {}
         with self._database.reading() as connection:
             total = connection.execute(
-                select(func.count()).select_from(cases).where(cases.c.id != exclude)
+                select(func.count()).select_from(cases).where(cases.c.id != exclude, self._seen)
             ).scalar_one()
             own = connection.execute(select(cases.c.number).where(cases.c.id == exclude)).scalar()
             for keys in _batches(named):
-                query = select(features.c.key, func.count()).where(features.c.key.in_(keys)).group_by(features.c.key)
+                query = (
+                    select(features.c.key, func.count())
+                    .join(cases, cases.c.number == features.c.case)
+                    .where(features.c.key.in_(keys), self._seen)
+                    .group_by(features.c.key)
+                )
                 if own is not None:
                     query = query.where(features.c.case != own)
                 counts.update((named[bytes(key)], count) for key, count in connection.execute(query))
@@ -52,7 +59,7 @@ class StoredFeatures:
                 query = (
                     select(features.c.key, cases.c.number, cases.c.id, cases.c.title, cases.c.created)
                     .join(cases, cases.c.number == features.c.case)
-                    .where(features.c.key.in_(keys), cases.c.id != exclude)
+                    .where(features.c.key.in_(keys), cases.c.id != exclude, self._seen)
                 )
                 if among:
                     query = query.where(cases.c.id.in_(among))

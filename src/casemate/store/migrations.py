@@ -2,15 +2,37 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, func, insert, inspect, select, update
+from sqlalchemy import Connection, func, insert, inspect, select, text, update
 
 from casemate.audit import GENESIS
 from casemate.core.errors import StoreFailed
+from casemate.store.case_words import index_all_cases
 from casemate.store.tables import audit_head, metadata, schema_version
 
 Step = Callable[[Connection], None]
 
-STEPS: tuple[Step, ...] = ()
+SERVICE_TABLES = (
+    "deliveries",
+    "delivery_parts",
+    "alert_groups",
+    "alerts",
+    "jobs",
+    "idempotency",
+    "people",
+    "sessions",
+    "tokens",
+    "case_words",
+)
+
+
+def add_service(connection: Connection) -> None:
+    """Make the tables of the service, and find the words of the cases that are there already."""
+    metadata.create_all(connection, tables=[metadata.tables[name] for name in SERVICE_TABLES])
+    connection.execute(text("ALTER TABLE chunks ADD COLUMN feeds INTEGER"))
+    index_all_cases(connection)
+
+
+STEPS: tuple[Step, ...] = (add_service,)
 """What turns version 1 into 2, 2 into 3, ...; version 1 is the first released layout."""
 
 

@@ -2,13 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import insert, select
 
 from casemate.audit import ChainFault, NewAuditEvent, Seal, export_chain
 from casemate.audit.chain import write_time
@@ -17,12 +16,16 @@ from casemate.core.case import Case, State
 from casemate.core.digest import Digest, digest_bytes
 from casemate.core.errors import StoreFailed, WrongUsage
 from casemate.core.feature import Feature
+from casemate.core.marking import Marking
 from casemate.policy import Limits
 from casemate.store import chain
 from casemate.store.cases import CaseLine, count_cases, edition_of_case, get_case, list_cases, put_case, put_review
+from casemate.store.cleared import Cleared
 from casemate.store.database import Database
 from casemate.store.features import StoredFeatures
+from casemate.store.ledger import Ledger
 from casemate.store.packing import pack, unpack
+from casemate.store.people import People
 from casemate.store.runs import Run, get_run, mark_ended, mark_input, put_run
 from casemate.store.tables import blobs, readings
 from casemate.store.texts import StoredTexts, TextWriter
@@ -37,7 +40,8 @@ class Store:
         self._seal = seal
         self._limits = limits
         self._now = now
-        self._catch_up()
+        self._ledger = Ledger(database, seal, database.path.name, now)
+        self._ledger.catch_up()
 
     @classmethod
     def open(
@@ -98,7 +102,7 @@ class Store:
 
         With `run`, the input `source` of that run is done, in the same transaction.
         """
-        with self._changing() as change:
+        with self._ledger.changing() as change:
             there = change.connection.execute(select(readings.c.key).where(readings.c.key == key)).scalar()
             if run:
                 mark_input(change.connection, run, source, key)
@@ -134,7 +138,7 @@ class Store:
 
     def begin_run(self, key: str, inputs: Sequence[str], event: NewAuditEvent) -> Run:
         """Begin a run, or find how far the same run came before it was stopped."""
-        with self._changing() as change:
+        with self._ledger.changing() as change:
             known = get_run(change.connection, key)
             if known is None:
                 put_run(change.connection, key, inputs, self._now())
@@ -166,7 +170,7 @@ class Store:
         """
         if case.reviews or case.state is not State.DRAFT:
             raise WrongUsage(f"case {case.id} was decided on", way_out="use add_review for a person's decision")
-        with self._changing() as change:
+        with self._ledger.changing() as change:
             digest = put_case(change.connection, case, features, edition)
             if run:
                 mark_ended(change.connection, run, case.id, self._now())
@@ -200,10 +204,25 @@ class Store:
         `decided` ends with the new review; `revision` is that of the case it was made from. `WrongUsage` when somebody
         else changed the case meanwhile: of two reviewers the second is told, and nobody's decision is overwritten.
         """
-        with self._changing() as change:
+        with self._ledger.changing() as change:
             digest = put_review(change.connection, decided, revision)
             change.tell(dataclasses.replace(event, subject=decided.id), CASE_CONTENT, digest)
         return revision + 1
+
+    # The service
+
+    def check(self) -> None:
+        """Read something; `StoreFailed` when that cannot be done."""
+        with self._database.reading() as connection:
+            chain.head_of(connection)
+
+    def cleared(self, clearance: Marking) -> Cleared:
+        """Give what a clearance can see; whoever answers a person reads through this and nothing else."""
+        return Cleared(self._database, clearance)
+
+    def people(self) -> People:
+        """Give the accounts, sessions and tokens."""
+        return People(self._ledger)
 
     def features(self) -> StoredFeatures:
         """Give the index of features that related cases are found by."""
@@ -213,7 +232,7 @@ class Store:
 
     def record(self, event: NewAuditEvent) -> AuditEvent:
         """Record something that changed no other state, such as an export."""
-        with self._changing() as change:
+        with self._ledger.changing() as change:
             return change.tell(event)
 
     def history(self, subject: str) -> tuple[AuditEvent, ...]:
@@ -244,44 +263,4 @@ class Store:
         deletion, insertion, reordering or truncation.
         """
         with self._database.reading() as connection:
-            return verify_store(connection, self._seal, self._chain_name, public_key)
-
-    @property
-    def _chain_name(self) -> str:
-        return self._database.path.name
-
-    def _catch_up(self) -> None:
-        # A process killed between its commit and its checkpoint left the file one behind the database.
-        with self._database.reading() as connection:
-            head = chain.head_of(connection)
-            kept = chain.stored_checkpoints(connection, [], last=True)
-        if kept and head == (kept[0].number, kept[0].digest):
-            self._seal.catch_up(kept[0])
-
-    @contextmanager
-    def _changing(self) -> Iterator["_Change"]:
-        with self._database.writing() as connection:
-            change = _Change(connection, self._now)
-            yield change
-            checkpoint = None
-            if change.last is not None:
-                checkpoint = self._seal.sign(self._chain_name, change.last)
-                chain.keep_checkpoint(connection, checkpoint)
-        if checkpoint is not None:
-            # After the commit: a checkpoint must never speak of an event that is not there.
-            self._seal.write(checkpoint)
-
-
-class _Change:
-    """A transaction that changes state, and the audit events that tell of it."""
-
-    def __init__(self, connection: Connection, now: Callable[[], datetime]) -> None:
-        self.connection = connection
-        self.last: AuditEvent | None = None
-        self._now = now
-
-    def tell(self, event: NewAuditEvent, name: str = "", content: Digest | None = None) -> AuditEvent:
-        """Append the event, with the digest of what was stored under `name`, to the chain."""
-        body = event.body if content is None else (*event.body, (name, content))
-        self.last = chain.append(self.connection, dataclasses.replace(event, body=body), self._now())
-        return self.last
+            return verify_store(connection, self._seal, self._ledger.chain_name, public_key)

@@ -1,0 +1,50 @@
+"""Whether the service is alive and able, its figures, and who is asking."""
+
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+
+from casemate import __version__
+from casemate.core.marking import Marking
+from casemate.core.person import Right, Role
+from casemate.web.doorkeeper import Asked, site_of
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the service can answer and store."""
+
+    status: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who is asking; `form_key` is what a browser's own script sends as `X-CSRF-Token` with each change."""
+
+    name: str
+    role: Role
+    clearance: Marking
+    rights: tuple[Right, ...]
+    form_key: str
+
+
+def healthz(request: Request) -> Health:
+    """Say that the service answers and that its store can be read; 503 when it cannot."""
+    site_of(request).store.check()
+    return Health("ok", __version__)
+
+
+def metrics(request: Request) -> Response:
+    """Give the figures for Prometheus; those that tell of evidence only to who has the right `metrics`."""
+    site = site_of(request)
+    visit = getattr(request.state, "visit", None)
+    everything = visit is not None and visit.person.may(Right.METRICS)
+    text = site.figures.text(everything=everything)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def me(visit: Asked) -> Me:
+    """Say who is asking and what they may do."""
+    person = visit.person
+    return Me(person.name, person.role, person.clearance, tuple(sorted(person.rights)), visit.form_key)

@@ -1,0 +1,79 @@
+"""Run the application on an address until somebody asks the process to stop."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI
+
+from casemate.core.errors import WrongUsage
+
+DRAIN_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen; `certificate` and `key` are files in PEM, both or neither."""
+
+    host: str
+    port: int
+    certificate: str = ""
+    key: str = ""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    def url(self, port: int) -> str:
+        """Write the address as a person types it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.certificate else 'http'}://{host}:{port}"
+
+
+def listen(address: Address) -> socket.socket:
+    """Open the listening socket; `WrongUsage` when the address is taken or is not this machine's."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((address.host, address.port))
+    except OSError as error:
+        opened.close()
+        raise WrongUsage(
+            f"cannot listen on {address.host}:{address.port}: {error.strerror or error}",
+            way_out="choose another --port or --host, or stop what listens there",
+        ) from error
+    return opened
+
+
+def serve(app: FastAPI, address: Address, opened: socket.socket, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is told the address once requests are answered."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ssl_certfile=address.certificate or None,
+        ssl_keyfile=address.key or None,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=64 * 1024,
+        backlog=512,
+    )
+    port = int(opened.getsockname()[1])
+    _Server(config, lambda: ready(address.url(port))).run(sockets=[opened])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
