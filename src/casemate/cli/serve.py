@@ -5,7 +5,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from casemate.cli.home import actor, add_store_option, open_policy, open_store
+from casemate.cli.home import actor, add_store_option, open_policy, open_store, store_url
 from casemate.cli.terminal import tell
 from casemate.core.errors import WrongUsage
 from casemate.core.marking import Marking
@@ -34,6 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     from casemate.web.app import make_app
+    from casemate.web.crew import Crew
     from casemate.web.serving import Address, listen, serve
     from casemate.web.site import Site
 
@@ -49,8 +50,20 @@ def run(arguments: argparse.Namespace) -> int:
         welcome(store, address)
         site = Site(store, policy, hosts_of(address, policy), secure=bool(address.certificate))
         opened = listen(address)
-        serve(make_app(site), address, opened, _say_ready)
+        app = make_app(site)
+        crew = Crew(arguments.workers, _worker_options(arguments))
+        site.figures.workers.set_function(crew.alive)
+        crew.start()
+        try:
+            serve(app, address, opened, _say_ready)
+        finally:
+            crew.stop()
     return 0
+
+
+def _worker_options(arguments: argparse.Namespace) -> list[str]:
+    options = ["--model", arguments.model, "--store", store_url(arguments.store)]
+    return options + (["--policy", arguments.policy] if arguments.policy else [])
 
 
 def welcome(store: "Store", address: "Address") -> None:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from casemate import __version__
 from casemate.audit import NewAuditEvent
+from casemate.core.alert import Lease
 from casemate.core.assessment import Assessment, Sentence
 from casemate.core.case import Case, Run, State, TimelineEntry
 from casemate.core.digest import digest_value
@@ -46,6 +47,7 @@ class Order:
     marking: Marking
     actor: str
     seed: int = 0
+    lease: Lease | None = None  # of the job that this is; it ends with the case
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def triage(
     body = (("evidence", str(len(case.evidence))), ("model", str(case.run.model or "none")))
     event = NewAuditEvent(order.actor, "case.proposed", case_id, body)
     features = _features_of(case.observables, case.findings, readings)
-    store.save_case(case, event, features, run_key, edition_of(tools))
+    store.save_case(case, event, features, run_key, edition_of(tools), order.lease)
     return Outcome(case, repeated=False, unread=tuple(unread))
 
 

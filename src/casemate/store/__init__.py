@@ -3,9 +3,11 @@
 from casemate.audit import NewAuditEvent
 from casemate.store.cases import CaseLine
 from casemate.store.cleared import CaseQuery, Cleared, Opened
+from casemate.store.cleared_groups import GroupQuery, RawAlert
 from casemate.store.codec import case_from_json, case_to_json
 from casemate.store.pages import Page
 from casemate.store.people import Account, People, Session
+from casemate.store.queue import LeaseLost, Queue, owner_name
 from casemate.store.runs import Run
 from casemate.store.store import Store
 from casemate.store.texts import StoredTexts, TextWriter
@@ -15,10 +17,14 @@ __all__ = [
     "CaseLine",
     "CaseQuery",
     "Cleared",
+    "GroupQuery",
+    "LeaseLost",
     "NewAuditEvent",
     "Opened",
     "Page",
     "People",
+    "Queue",
+    "RawAlert",
     "Run",
     "Session",
     "Store",
@@ -26,4 +32,5 @@ __all__ = [
     "TextWriter",
     "case_from_json",
     "case_to_json",
+    "owner_name",
 ]

@@ -1,7 +1,7 @@
 """What one clearance can see of the store: a case or a group above it does not exist, in any list, search or count.
 
-This is the one place where clearance is enforced. Whoever answers a person reads through a `Cleared`, and every query
-of it goes through `_seen`.
+This is where clearance is enforced, and nowhere else. Whoever answers a person reads through a `Cleared`, and every
+query of it, here and in `cleared_groups.py`, goes through the one condition of `clearance.py`.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, or_, select
+from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from casemate.core.assessment import Disposition
 from casemate.core.audit import AuditEvent
@@ -18,12 +18,11 @@ from casemate.core.case import Case, RelatedCase, State
 from casemate.core.digest import Digest
 from casemate.core.feature import Feature
 from casemate.core.marking import Marking
-from casemate.core.person import markings_up_to
 from casemate.store import chain
 from casemate.store.case_words import cases_with
 from casemate.store.cases import CaseLine, case_line, columns_of_line
+from casemate.store.cleared_groups import ClearedGroups
 from casemate.store.codec import case_from_json
-from casemate.store.database import Database
 from casemate.store.features import StoredFeatures
 from casemate.store.packing import storable, unpack
 from casemate.store.pages import Page, read_cursor, write_cursor
@@ -52,18 +51,8 @@ class Opened:
     entries: int
 
 
-class Cleared:
+class Cleared(ClearedGroups):
     """The store, as far as one clearance reaches; reads only."""
-
-    def __init__(self, database: Database, clearance: Marking) -> None:
-        self._database = database
-        self.clearance = clearance
-        self._markings = tuple(marking.value for marking in markings_up_to(clearance))
-
-    def _seen(self, table: Table) -> ColumnElement[bool]:
-        return table.c.marking.in_(self._markings)
-
-    # Cases
 
     def cases(self, query: CaseQuery, limit: int, cursor: str = "") -> Page[CaseLine]:
         """List cases, the newest first; `WrongUsage` for a cursor that is none."""

@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 
 from casemate.audit import ChainFault, NewAuditEvent, Seal, export_chain
 from casemate.audit.chain import write_time
+from casemate.core.alert import Lease
 from casemate.core.audit import AuditEvent
 from casemate.core.case import Case, State
 from casemate.core.digest import Digest, digest_bytes
@@ -26,6 +27,7 @@ from casemate.store.features import StoredFeatures
 from casemate.store.ledger import Ledger
 from casemate.store.packing import pack, unpack
 from casemate.store.people import People
+from casemate.store.queue import Queue, settle, show_case
 from casemate.store.runs import Run, get_run, mark_ended, mark_input, put_run
 from casemate.store.tables import blobs, readings
 from casemate.store.texts import StoredTexts, TextWriter
@@ -161,12 +163,14 @@ class Store:
         features: Sequence[Feature] = (),
         run: str = "",
         edition: str = "",
+        lease: Lease | None = None,
     ) -> bool:
         """Keep a case that the machine made, its features and the end of its run, in one transaction.
 
         `edition` is that of the texts its citations were made from; `texts_of` reads those again.
         An earlier draft of the same id is replaced. False (and no event) when the case there stays: because it is the
-        same, or because a person has decided something on it.
+        same, or because a person has decided something on it. With `lease` the job ends in the same transaction, and
+        `LeaseLost` stores nothing when the job is another worker's by now.
         """
         if case.reviews or case.state is not State.DRAFT:
             raise WrongUsage(f"case {case.id} was decided on", way_out="use add_review for a person's decision")
@@ -175,7 +179,10 @@ class Store:
             if run:
                 mark_ended(change.connection, run, case.id, self._now())
             if digest is not None:
-                change.tell(dataclasses.replace(event, subject=case.id), CASE_CONTENT, digest)
+                told = change.tell(dataclasses.replace(event, subject=case.id), CASE_CONTENT, digest)
+                show_case(change, case, told.number)
+            if lease is not None:
+                settle(change, lease, case)
         return digest is not None
 
     def case(self, case_id: str) -> Case | None:
@@ -206,7 +213,8 @@ class Store:
         """
         with self._ledger.changing() as change:
             digest = put_review(change.connection, decided, revision)
-            change.tell(dataclasses.replace(event, subject=decided.id), CASE_CONTENT, digest)
+            told = change.tell(dataclasses.replace(event, subject=decided.id), CASE_CONTENT, digest)
+            show_case(change, decided, told.number)
         return revision + 1
 
     # The service
@@ -219,6 +227,10 @@ class Store:
     def cleared(self, clearance: Marking) -> Cleared:
         """Give what a clearance can see; whoever answers a person reads through this and nothing else."""
         return Cleared(self._database, clearance)
+
+    def queue(self) -> Queue:
+        """Give what came in and what is to be done."""
+        return Queue(self._ledger, self._limits)
 
     def people(self) -> People:
         """Give the accounts, sessions and tokens."""

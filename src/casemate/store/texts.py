@@ -20,6 +20,7 @@ from casemate.core.evidence import Closed
 from casemate.core.text import Chunk, Piece, Place, locate
 from casemate.store.database import Database
 from casemate.store.packing import encode, pack, storable, unpack
+from casemate.store.processes import is_alive
 from casemate.store.tables import chunks, text_names, texts
 
 FLUSH_BYTES = 4 * 1024 * 1024  # of packed rows, held before they are written in one short transaction
@@ -63,6 +64,7 @@ class TextWriter:
             "start": chunk.start,
             "length": len(chunk.text),
             "line": chunk.pieces[0].line if chunk.pieces else 1,
+            "feeds": chunk.text.count("\n"),
             "body": packed,
             "pieces": pieces,
         }
@@ -146,18 +148,8 @@ def clear_abandoned(connection: Connection) -> None:
         select(texts.c.id, texts.c.host, texts.c.process, texts.c.begun).where(texts.c.digest.is_(None))
     ).all()
     here = socket.gethostname()
-    dead = [row.id for row in rows if (not _alive(row.process) if row.host == here else row.begun < old)]
+    dead = [row.id for row in rows if (not is_alive(row.process) if row.host == here else row.begun < old)]
     _discard(connection, dead)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _discard(connection: Connection, rows: Sequence[int]) -> None:

@@ -1,5 +1,6 @@
 """Make the application from the table of routes."""
 
+import threading
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from casemate import __version__
 from casemate.core.person import Right
 from casemate.web.doorkeeper import COOKIE, require
+from casemate.web.intake import Intake
 from casemate.web.problems import TYPE, Problem, handle_problems
 from casemate.web.routes import API, PAGES, PLAIN, V1, Route
 from casemate.web.site import Site
@@ -35,6 +37,8 @@ def make_app(site: Site) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.site = site
+    app.state.intake = Intake(site.store, site.policy.limits, site.figures)
+    app.state.stopping = threading.Event()
     for route in API + PLAIN:
         _add(app, route, in_schema=route.path.startswith(V1))
     for route in PAGES:
@@ -70,6 +74,7 @@ def _add(app: FastAPI, route: Route, *, in_schema: bool) -> None:
         dependencies=[Depends(require(route.right))],
         include_in_schema=in_schema,
         responses=answers,
+        openapi_extra=dict(route.shape) if route.shape else None,
         operation_id=route.handler.__name__,
         tags=[route.handler.__module__.rpartition(".")[2]],
         **page,

@@ -77,6 +77,15 @@ def require(right: Right) -> Callable[[Request], Coroutine[Any, Any, None]]:
     return check
 
 
+async def require_again(request: Request) -> Visit | None:
+    """Look again who is asking, for answers that last long; None when they may not read any more."""
+    site = site_of(request)
+    person, session = await run_in_threadpool(_identify, request, site)
+    if person is None or not person.may(Right.READ):
+        return None
+    return Visit(person, site, session.form_key if session else "", address_of(request))
+
+
 def visit(request: Request) -> Visit:
     """Give the visit that `require` found."""
     found = getattr(request.state, "visit", None)

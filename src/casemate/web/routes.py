@@ -4,11 +4,11 @@ This table is all there is: the application is made from it, the OpenAPI descrip
 route of it in every role and clearance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from casemate.core.person import Right
-from casemate.web.api import cases, system
+from casemate.web.api import cases, evidence, queue, system
 from casemate.web.pages import inbox, sign_in
 
 V1 = "/api/v1"
@@ -24,11 +24,20 @@ class Route:
     right: Right
     status: int = 200
     fails: tuple[int, ...] = ()
+    shape: Mapping[str, object] | None = None  # what the OpenAPI description cannot see in the handler
 
 
 API: tuple[Route, ...] = (
     Route("GET", f"{V1}/me", system.me, Right.SELF),
+    Route("POST", f"{V1}/evidence", evidence.send_evidence, Right.SEND, 202, (409, 413, 422), evidence.DESCRIPTION),
     Route("GET", f"{V1}/cases", cases.list_cases, Right.READ),
+    Route("GET", f"{V1}/groups", queue.list_groups, Right.READ),
+    Route("GET", f"{V1}/groups/{{number}}", queue.show_group, Right.READ, fails=(404,)),
+    Route("GET", f"{V1}/groups/{{number}}/alerts", queue.list_alerts, Right.READ, fails=(404,)),
+    Route("GET", f"{V1}/jobs", queue.list_jobs, Right.READ),
+    Route("GET", f"{V1}/jobs/{{number}}", queue.show_job, Right.READ, fails=(404,)),
+    Route("POST", f"{V1}/jobs/{{number}}/retry", queue.retry_job, Right.OPERATE, fails=(404, 409)),
+    Route("GET", f"{V1}/changes", queue.follow, Right.READ, shape=queue.STREAM),
 )
 
 PLAIN: tuple[Route, ...] = (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 
 from casemate import __version__
+from casemate.core.alert import JobState
 from casemate.core.marking import Marking
 from casemate.core.person import Right, Role
 from casemate.web.doorkeeper import Asked, site_of
@@ -39,7 +40,13 @@ def metrics(request: Request) -> Response:
     """Give the figures for Prometheus; those that tell of evidence only to who has the right `metrics`."""
     site = site_of(request)
     visit = getattr(request.state, "visit", None)
+    site.store.check()
     everything = visit is not None and visit.person.may(Right.METRICS)
+    if everything:
+        counts = site.store.queue().counts()
+        site.figures.groups.set(counts.pop("groups"))
+        for state in JobState:
+            site.figures.jobs.labels(state.value).set(counts.get(state.value, 0))
     text = site.figures.text(everything=everything)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
