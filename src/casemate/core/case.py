@@ -1,6 +1,6 @@
 """The case: evidence, what was found in it, what is proposed, and what a person decided."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -33,13 +33,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A person's verdict on one finding."""
+    """A person's verdict on one finding; `wording` is the title they gave it, empty where the machine's stands."""
 
     finding: str
     verdict: Verdict
     reviewer: str
     time: datetime
     reason: str = ""
+    wording: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,16 @@ class Case:
         """The disposition a person set last, else the proposed one."""
         decided = [review.disposition for review in self.reviews if review.disposition is not None]
         return decided[-1] if decided else self.assessment.proposal.disposition
+
+    def reworded(self) -> "Case":
+        """Return the case with the titles that people gave to findings; what the machine said stays in the reviews."""
+        words = {name: decision.wording for name, decision in self.verdicts().items() if decision.wording}
+        if not words:
+            return self
+        findings = tuple(
+            replace(finding, title=words[finding.id]) if finding.id in words else finding for finding in self.findings
+        )
+        return replace(self, findings=findings)
 
     def verdicts(self) -> dict[str, Decision]:
         """Return the last decision on each finding, by finding id."""

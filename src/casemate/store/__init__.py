@@ -2,7 +2,7 @@
 
 from casemate.audit import NewAuditEvent
 from casemate.store.cases import CaseLine
-from casemate.store.cleared import CaseQuery, Cleared, Opened
+from casemate.store.cleared import CaseQuery, Cleared, ObservableQuery, Opened
 from casemate.store.cleared_groups import GroupQuery, RawAlert
 from casemate.store.codec import case_from_json, case_to_json
 from casemate.store.pages import Page
@@ -10,7 +10,7 @@ from casemate.store.people import Account, People, Session
 from casemate.store.queue import LeaseLost, Queue, owner_name
 from casemate.store.runs import Run
 from casemate.store.store import Store
-from casemate.store.texts import StoredTexts, TextWriter
+from casemate.store.texts import StoredTexts, TextLine, TextWriter
 
 __all__ = [
     "Account",
@@ -20,6 +20,7 @@ __all__ = [
     "GroupQuery",
     "LeaseLost",
     "NewAuditEvent",
+    "ObservableQuery",
     "Opened",
     "Page",
     "People",
@@ -29,6 +30,7 @@ __all__ = [
     "Session",
     "Store",
     "StoredTexts",
+    "TextLine",
     "TextWriter",
     "case_from_json",
     "case_to_json",

@@ -9,24 +9,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from casemate.core.assessment import Disposition
 from casemate.core.audit import AuditEvent
-from casemate.core.case import Case, RelatedCase, State
+from casemate.core.case import Case, RelatedCase, State, TimelineEntry
 from casemate.core.digest import Digest
 from casemate.core.feature import Feature
 from casemate.core.marking import Marking
+from casemate.core.observable import Observable
 from casemate.store import chain
 from casemate.store.case_words import cases_with
 from casemate.store.cases import CaseLine, case_line, columns_of_line
 from casemate.store.cleared_groups import ClearedGroups
-from casemate.store.codec import case_from_json
+from casemate.store.database import Database
 from casemate.store.features import StoredFeatures
 from casemate.store.packing import storable, unpack
 from casemate.store.pages import Page, read_cursor, write_cursor
-from casemate.store.tables import cases
+from casemate.store.shelf import Decoded, Shelf, make_observables, make_timeline
+from casemate.store.tables import blobs, cases
 from casemate.store.texts import StoredTexts
 
 
@@ -42,6 +43,16 @@ class CaseQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservableQuery:
+    """Which observables of a case are asked for; `text` stands in the value, `unflagged` leaves out known names."""
+
+    case: str
+    type: str = ""
+    text: str = ""
+    unflagged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """A case as a person may see it, its revision, and the numbers of what was left out of it for speed."""
 
@@ -53,6 +64,10 @@ class Opened:
 
 class Cleared(ClearedGroups):
     """The store, as far as one clearance reaches; reads only."""
+
+    def __init__(self, database: Database, clearance: Marking, shelf: Shelf) -> None:
+        super().__init__(database, clearance)
+        self._shelf = shelf
 
     def cases(self, query: CaseQuery, limit: int, cursor: str = "") -> Page[CaseLine]:
         """List cases, the newest first; `WrongUsage` for a cursor that is none."""
@@ -93,7 +108,7 @@ class Cleared(ClearedGroups):
             row = self._row(connection, case_id)
             if row is None:
                 return None
-            case = case_from_json(unpack(row.data, f"case {case_id}"))
+            case = self._shelf.whole(self._shelf.decoded(row.digest, row.data, f"case {case_id}"))
             return self._without_hidden(connection, case), int(row.revision)
 
     def opened(self, case_id: str) -> Opened | None:
@@ -102,14 +117,45 @@ class Cleared(ClearedGroups):
             row = self._row(connection, case_id)
             if row is None:
                 return None
-            plain = orjson.loads(unpack(row.data, f"case {case_id}"))
-            counts = len(plain["observables"]), len(plain["timeline"])
-            plain["observables"] = plain["timeline"] = []
-            case = self._without_hidden(connection, case_from_json(orjson.dumps(plain)))
-        return Opened(case, int(row.revision), *counts)
+            decoded = self._shelf.decoded(row.digest, row.data, f"case {case_id}")
+            case = self._without_hidden(connection, decoded.case)
+        return Opened(case, int(row.revision), len(decoded.observables), len(decoded.timeline))
+
+    def observables(self, query: ObservableQuery, limit: int, cursor: str = "") -> Page[Observable] | None:
+        """Give observables of a case in the order first seen; None when there is no such case."""
+        decoded = self._decoded(query.case)
+        if decoded is None:
+            return None
+        begin = int(read_cursor(cursor, (int,))[0]) if cursor else 0
+        wanted = query.text.casefold()
+        found: list[dict[str, Any]] = []
+        place = max(begin, 0)
+        for place in range(max(begin, 0), len(decoded.observables)):
+            item = decoded.observables[place]
+            fits = not query.type or item["type"] == query.type
+            if fits and (not wanted or wanted in item["value"].casefold()) and not (query.unflagged and item["flags"]):
+                if len(found) == limit:
+                    return Page(make_observables(found), write_cursor([place]))
+                found.append(item)
+        return Page(make_observables(found), "")
+
+    def timeline(self, case_id: str, limit: int, cursor: str = "") -> Page[TimelineEntry] | None:
+        """Give the timeline of a case, the earliest first; None when there is no such case."""
+        decoded = self._decoded(case_id)
+        if decoded is None:
+            return None
+        begin = max(int(read_cursor(cursor, (int,))[0]), 0) if cursor else 0
+        end = begin + limit
+        more = write_cursor([end]) if end < len(decoded.timeline) else ""
+        return Page(make_timeline(decoded.timeline[begin:end]), more)
+
+    def _decoded(self, case_id: str) -> Decoded | None:
+        with self._database.reading() as connection:
+            row = self._row(connection, case_id)
+        return None if row is None else self._shelf.decoded(row.digest, row.data, f"case {case_id}")
 
     def _row(self, connection: Connection, case_id: str) -> Any:
-        query = select(cases.c.data, cases.c.revision, cases.c.edition)
+        query = select(cases.c.data, cases.c.digest, cases.c.revision, cases.c.edition)
         return connection.execute(query.where(cases.c.id == storable(case_id), self._seen(cases))).one_or_none()
 
     def _without_hidden(self, connection: Connection, case: Case) -> Case:
@@ -142,10 +188,14 @@ class Cleared(ClearedGroups):
                 return ()
             return tuple(chain.stored_events(connection, storable(case_id)))
 
-    def holds(self, case_id: str, evidence: Digest) -> bool:
-        """Tell whether a case that can be seen has this evidence."""
-        opened = self.opened(case_id)
-        return opened is not None and any(item.id == evidence for item in opened.case.evidence)
+    def original(self, case_id: str, evidence: Digest) -> bytes | None:
+        """Give a piece of evidence of a case as it was received; None where it was not kept or cannot be seen."""
+        decoded = self._decoded(case_id)
+        if decoded is None or not any(item.id == evidence for item in decoded.case.evidence):
+            return None
+        with self._database.reading() as connection:
+            packed = connection.execute(select(blobs.c.data).where(blobs.c.digest == evidence)).scalar()
+        return None if packed is None else unpack(packed, f"original {evidence}")
 
 
 def _recount(related: RelatedCase, held: Mapping[Feature, int], order: int) -> RelatedCase:

@@ -280,12 +280,12 @@ def _receive(change: Change, delivery: Delivery) -> Receipt:
     body = (("alerts", str(len(delivery.alerts))), ("bytes", str(len(data))), ("marking", delivery.marking.value))
     event = change.tell(NewAuditEvent(delivery.sender, "evidence.received", digest, body))
     number = _put_delivery(change, delivery, data, digest)
-    groups, opened = _join_groups(change, delivery, event.number)
+    keys = [group_key(alert, delivery.marking) for alert in delivery.alerts]
+    groups, opened = _join_groups(change, delivery, keys, event.number)
     rows, start = [], 0
-    for alert in delivery.alerts:
+    for key, alert in zip(keys, delivery.alerts, strict=True):
         size = len(alert.data)
-        group = groups[group_key(alert, delivery.marking)]
-        rows.append({"group": group, "delivery": number, "start": start, "size": size})
+        rows.append({"group": groups[key], "delivery": number, "start": start, "size": size})
         start += size + 1
     change.connection.execute(insert(alerts), rows)
     if delivery.resumable is not None:
@@ -318,13 +318,15 @@ def group_key(alert: Alert, marking: Marking) -> bytes:
     return hashlib.sha256(named.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
-def _join_groups(change: Change, delivery: Delivery, changed: int) -> tuple[dict[bytes, int], int]:
+def _join_groups(
+    change: Change, delivery: Delivery, keys: Sequence[bytes], changed: int
+) -> tuple[dict[bytes, int], int]:
     joining: dict[bytes, list[Alert]] = {}
-    for alert in delivery.alerts:
-        joining.setdefault(group_key(alert, delivery.marking), []).append(alert)
+    for key, alert in zip(keys, delivery.alerts, strict=True):
+        joining.setdefault(key, []).append(alert)
     known: dict[bytes, Any] = {}
-    for keys in _slices(list(joining)):
-        for row in change.connection.execute(select(alert_groups).where(alert_groups.c.key.in_(keys))):
+    for some in _slices(list(joining)):
+        for row in change.connection.execute(select(alert_groups).where(alert_groups.c.key.in_(some))):
             known[bytes(row.key)] = row
     numbers = {key: int(row.number) for key, row in known.items()}
     opened = 0

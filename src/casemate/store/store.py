@@ -29,6 +29,7 @@ from casemate.store.packing import pack, unpack
 from casemate.store.people import People
 from casemate.store.queue import Queue, settle, show_case
 from casemate.store.runs import Run, get_run, mark_ended, mark_input, put_run
+from casemate.store.shelf import Shelf
 from casemate.store.tables import blobs, readings
 from casemate.store.texts import StoredTexts, TextWriter
 from casemate.store.verify import CASE_CONTENT, CONTENT, verify_store
@@ -44,6 +45,7 @@ class Store:
         self._now = now
         self._ledger = Ledger(database, seal, database.path.name, now)
         self._ledger.catch_up()
+        self._shelf = Shelf()
 
     @classmethod
     def open(
@@ -226,7 +228,7 @@ class Store:
 
     def cleared(self, clearance: Marking) -> Cleared:
         """Give what a clearance can see; whoever answers a person reads through this and nothing else."""
-        return Cleared(self._database, clearance)
+        return Cleared(self._database, clearance, self._shelf)
 
     def queue(self) -> Queue:
         """Give what came in and what is to be done."""

@@ -30,6 +30,16 @@ CACHED_TEXTS = 64
 ABANDONED = timedelta(days=1)  # unfinished texts of a process on another host, which cannot be asked
 
 
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """One line of a normalised text: its number (from 1), where it begins, its text, and whether that was cut."""
+
+    number: int
+    start: int
+    text: str
+    cut: bool
+
+
 @dataclass(slots=True)
 class _Part:
     """A part being written: its row in `texts` once there is one, its running digest, its next line."""
@@ -199,6 +209,27 @@ class StoredTexts:
         last = self._chunk(text, starts[-1])
         return last.start + len(last.text)
 
+    def lines(self, evidence: Digest, first: int, count: int, most: int) -> tuple[TextLine, ...]:
+        """Give `count` lines of the normalised text from line `first` (from 1) on, each cut at `most` characters."""
+        text, starts = self._index(evidence)
+        cutter = _Cutter(first, count, most)
+        for start, feeds in self._feeds(text) if starts else ():
+            if cutter.wants(feeds):
+                cutter.take(start, self._chunk(text, start).text)
+            if cutter.full:
+                break
+        return cutter.lines()
+
+    def _feeds(self, text: int) -> list[tuple[int, int]]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(chunks.c.start, chunks.c.feeds).where(chunks.c.text == text).order_by(chunks.c.start)
+            ).all()
+        return [
+            (row.start, self._chunk(text, row.start).text.count("\n") if row.feeds is None else row.feeds)
+            for row in rows
+        ]
+
     def _overlapping(self, evidence: Digest, start: int, end: int) -> list[Chunk]:
         text, starts = self._index(evidence)
         first = max(bisect_right(starts, start) - 1, 0)
@@ -244,6 +275,62 @@ class StoredTexts:
         if len(self._chunks) > CACHED_CHUNKS:
             self._chunks.popitem(last=False)
         return chunk
+
+
+class _Cutter:
+    """Cuts a range of lines out of chunks that come in order; a chunk that holds none of them need not be read."""
+
+    def __init__(self, first: int, count: int, most: int) -> None:
+        self._first = first
+        self._last = first + count - 1
+        self._most = most
+        self._number = 1  # of the line that the next character belongs to
+        self._held: list[str] = []
+        self._length = 0
+        self._begin = 0
+        self._found: list[TextLine] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether every line that was asked for is complete."""
+        return self._number > self._last
+
+    def wants(self, feeds: int) -> bool:
+        """Say whether a chunk with so many line feeds is needed; one that is not is passed over."""
+        if self._number + feeds >= self._first:
+            return True
+        self._number += feeds
+        return False
+
+    def take(self, start: int, body: str) -> None:
+        """Take the lines of a chunk that begins at character `start`."""
+        at = 0
+        while not self.full:
+            end = body.find("\n", at)
+            if self._number >= self._first:
+                self._add(start + at, body[at : end if end >= 0 else len(body)])
+            if end < 0:
+                return
+            if self._number >= self._first:
+                self._finish()
+            self._number += 1
+            at = end + 1
+
+    def _add(self, start: int, text: str) -> None:
+        if not self._held:
+            self._begin = start
+        self._held.append(text[: max(self._most - self._length, 0)])
+        self._length += len(text)
+
+    def _finish(self) -> None:
+        self._found.append(TextLine(self._number, self._begin, "".join(self._held), self._length > self._most))
+        self._held, self._length = [], 0
+
+    def lines(self) -> tuple[TextLine, ...]:
+        """Give what was found; the last line of a text need not end in a line feed."""
+        if self._length:
+            self._finish()
+        return tuple(self._found)
 
 
 def _pieces_to_json(pieces: Sequence[Piece]) -> bytes:

@@ -65,16 +65,17 @@ def serve(app: FastAPI, address: Address, opened: socket.socket, ready: Callable
         backlog=512,
     )
     port = int(opened.getsockname()[1])
-    _Server(config, lambda: ready(address.url(port))).run(sockets=[opened])
+    _Server(config, lambda: ready(address.url(port)), app.state.stopping.set).run(sockets=[opened])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.config.app.state.stopping.set()  # answers that never end by themselves end now
+        self._stopping()  # answers that never end by themselves end now
         await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -35,7 +35,7 @@ def render(case: Case, format: str, texts: Texts) -> bytes:  # noqa: A002 - the 
     """
     if format not in FORMATS:
         raise WrongUsage(f"unknown format {plain(format)!r}", way_out=f"choose one of {', '.join(FORMATS)}")
-    return FORMATS[format](case, texts)
+    return FORMATS[format](case.reworded(), texts)
 
 
 __all__ = ["FORMATS", "case_schema", "plain", "render", "render_text"]

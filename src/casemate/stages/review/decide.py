@@ -15,11 +15,12 @@ rejected finding stays in the case, with the verdict beside it.
 
 from dataclasses import replace
 
-from casemate.core.case import Case, Review, State
+from casemate.core.case import Case, Review, State, Verdict
 from casemate.core.errors import RefusedByPolicy, WrongUsage
 from casemate.policy import Policy
 
 NAME_CHARS = 200
+WORDING_CHARS = 300
 MACHINE_NAME = "casemate"
 """The actor of what the program does by itself; no person decides under it."""
 
@@ -78,4 +79,13 @@ def _check_verdicts(case: Case, review: Review) -> None:
                 f"the verdict on {decision.finding} names another reviewer than the review",
                 way_out="let every person review in their own name",
             )
+        if decision.wording and (decision.verdict is Verdict.REJECTED or not _fits(decision.wording)):
+            raise WrongUsage(
+                f"finding {decision.finding} cannot be reworded so",
+                way_out=f"accept it, and give it at most {WORDING_CHARS} printable characters",
+            )
         judged.add(decision.finding)
+
+
+def _fits(wording: str) -> bool:
+    return wording.isprintable() and bool(wording.strip()) and len(wording) <= WORDING_CHARS
