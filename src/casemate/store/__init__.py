@@ -5,7 +5,7 @@ from casemate.store.cases import CaseLine
 from casemate.store.cleared import CaseQuery, Cleared, ObservableQuery, Opened
 from casemate.store.cleared_groups import GroupQuery, RawAlert
 from casemate.store.codec import case_from_json, case_to_json
-from casemate.store.pages import Page
+from casemate.store.pages import Page, UnknownCursor
 from casemate.store.people import Account, People, Session
 from casemate.store.queue import LeaseLost, Queue, owner_name
 from casemate.store.runs import Run
@@ -32,6 +32,7 @@ __all__ = [
     "StoredTexts",
     "TextLine",
     "TextWriter",
+    "UnknownCursor",
     "case_from_json",
     "case_to_json",
     "owner_name",

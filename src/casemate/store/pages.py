@@ -12,6 +12,10 @@ from casemate.core.errors import WrongUsage
 T = TypeVar("T")
 
 
+class UnknownCursor(WrongUsage):
+    """A cursor that the list did not give."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """Some rows of a list and the cursor of the next ones, empty at the end."""
@@ -26,7 +30,7 @@ def write_cursor(values: Sequence[str | int]) -> str:
 
 
 def read_cursor(cursor: str, kinds: Sequence[type]) -> tuple[str | int, ...]:
-    """Read where the page before ended; `WrongUsage` for anything that `write_cursor` did not write."""
+    """Read where the page before ended; `UnknownCursor` for anything that `write_cursor` did not write."""
     try:
         raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
         values = json.loads(raw)
@@ -34,5 +38,5 @@ def read_cursor(cursor: str, kinds: Sequence[type]) -> tuple[str | int, ...]:
         values = None
     fits = isinstance(values, list) and [type(value) for value in values] == list(kinds)
     if not fits or any(isinstance(value, int) and abs(value) > 2**62 for value in values):
-        raise WrongUsage("this cursor was not given by this list", way_out="begin again without a cursor")
+        raise UnknownCursor("this cursor was not given by this list", way_out="begin again without a cursor")
     return tuple(values)

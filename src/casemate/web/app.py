@@ -101,4 +101,14 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     for path in described["paths"].values():
         for operation in path.values():
             operation["responses"].pop("422", None)
+            for parameter in operation.get("parameters", ()):
+                _without_null(parameter["schema"])
     return described
+
+
+def _without_null(schema: dict[str, Any]) -> None:
+    # A query or a header has no way to say null: what may be left out is left out.
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        del schema["anyOf"]
+        schema.update(kinds[0])

@@ -11,16 +11,18 @@ from starlette.exceptions import HTTPException
 
 from casemate.core.errors import CasemateError, NotTrusted, RefusedByPolicy, StoreFailed, WrongUsage
 from casemate.core.plain import json_escaped, plain
+from casemate.store import UnknownCursor
 
 TYPE = "application/problem+json"
 
 STATUSES: dict[type[CasemateError], int] = {
+    UnknownCursor: 404,
     WrongUsage: 400,
     RefusedByPolicy: 403,
     NotTrusted: 503,
     StoreFailed: 503,
 }
-"""Kind of error -> HTTP status; anything else is 500."""
+"""Kind of error -> HTTP status, the first that fits; anything else is 500."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ class Route:
 
 API: tuple[Route, ...] = (
     Route("GET", f"{V1}/me", system.me, Right.SELF),
-    Route("POST", f"{V1}/evidence", evidence.send_evidence, Right.SEND, 202, (409, 413, 422), evidence.DESCRIPTION),
-    Route("GET", f"{V1}/cases", cases.list_cases, Right.READ),
+    Route("POST", f"{V1}/evidence", evidence.send_evidence, Right.SEND, 202, (409, 413), evidence.DESCRIPTION),
+    Route("GET", f"{V1}/cases", cases.list_cases, Right.READ, fails=(404,)),
     Route("GET", f"{V1}/cases/{{case_id}}", cases.show_case, Right.READ, fails=(404,)),
     Route("GET", f"{V1}/cases/{{case_id}}/findings", cases.list_findings, Right.READ, fails=(404,)),
     Route("GET", f"{V1}/cases/{{case_id}}/observables", cases.list_observables, Right.READ, fails=(404,)),
@@ -47,10 +47,10 @@ API: tuple[Route, ...] = (
     ),
     Route("GET", f"{V1}/cases/{{case_id}}/export", cases.export_case, Right.READ, fails=(404,), shape=cases.EXPORT),
     Route("POST", f"{V1}/cases/{{case_id}}/reviews", cases.review_case, Right.REVIEW, 201, (404, 409)),
-    Route("GET", f"{V1}/groups", queue.list_groups, Right.READ),
+    Route("GET", f"{V1}/groups", queue.list_groups, Right.READ, fails=(404,)),
     Route("GET", f"{V1}/groups/{{number}}", queue.show_group, Right.READ, fails=(404,)),
     Route("GET", f"{V1}/groups/{{number}}/alerts", queue.list_alerts, Right.READ, fails=(404,)),
-    Route("GET", f"{V1}/jobs", queue.list_jobs, Right.READ),
+    Route("GET", f"{V1}/jobs", queue.list_jobs, Right.READ, fails=(404,)),
     Route("GET", f"{V1}/jobs/{{number}}", queue.show_job, Right.READ, fails=(404,)),
     Route("POST", f"{V1}/jobs/{{number}}/retry", queue.retry_job, Right.OPERATE, fails=(404, 409)),
     Route("GET", f"{V1}/changes", queue.follow, Right.READ, shape=queue.STREAM),

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated, TypeVar
 
 from fastapi import Body, Path, Query, Response
+from pydantic import ConfigDict
 
 from casemate.audit import NewAuditEvent
 from casemate.core.assessment import Assessment, Disposition
@@ -85,6 +86,8 @@ class CaseAnswer:
 class VerdictGiven:
     """A verdict on one finding; `wording` is a better title for one that is accepted."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     finding: str
     verdict: Verdict
     reason: str = ""
@@ -94,6 +97,8 @@ class VerdictGiven:
 @dataclass(frozen=True, slots=True)
 class ReviewGiven:
     """What a person decides: verdicts, a disposition, or a note. `revision` is that of the case they looked at."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     revision: int
     decisions: tuple[VerdictGiven, ...] = ()

@@ -36,8 +36,8 @@ DESCRIPTION = {
         "required": True,
         "description": "One file of any format, or JSON records, a line each: every record is an alert of its own.",
         "content": {
-            "application/octet-stream": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}},
-            "application/x-ndjson": {"schema": {"type": "string", "contentMediaType": "application/x-ndjson"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary", "minLength": 1}},
+            "application/x-ndjson": {"schema": {"type": "string", "minLength": 1}},
         },
     }
 }
@@ -220,4 +220,4 @@ async def _hand_over(alerts: tuple[Alert, ...], body: _Body, *, separate: bool) 
 
 
 def _reused() -> Refused:
-    return Refused(422, "this key belongs to a request with another body", "use a new Idempotency-Key")
+    return Refused(409, "this key belongs to a request with another body", "use a new Idempotency-Key")

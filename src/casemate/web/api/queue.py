@@ -38,7 +38,7 @@ class Count:
 def list_groups(
     visit: Asked,
     *,
-    open: bool | None = True,  # noqa: A002 - the name in the address
+    closed: bool = False,
     state: GroupState | None = None,
     disposition: Disposition | None = None,
     marking: Marking | None = None,
@@ -47,8 +47,10 @@ def list_groups(
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> List[Group]:
-    """List alert groups, the most urgent first, of equal ones the one seen last."""
-    page = visit.seen.groups(GroupQuery(open, state, disposition, marking, priority, q), limit, cursor)
+    """List alert groups, the most urgent first, of equal ones the one seen last; `closed` takes in the closed ones."""
+    page = visit.seen.groups(
+        GroupQuery(None if closed else True, state, disposition, marking, priority, q), limit, cursor
+    )
     return List(page.rows, page.next)
 
 

@@ -1,0 +1,114 @@
+"""Killed at any moment: nothing that was accepted is lost, nothing is done twice, and the audit chain verifies."""
+
+import collections
+import json
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from casemate.core.alert import Delivery, JobState, Resumable
+from casemate.core.digest import digest_bytes
+from casemate.core.marking import Marking
+from casemate.knowledge import Knowledge
+from casemate.pipeline.intake import read_alert
+from casemate.pipeline.tools import Tools, utc_now
+from casemate.pipeline.worker import Worker
+from casemate.policy import Limits, Policy
+from casemate.stages.extract.scanner import Scanner
+from casemate.store import GroupQuery, Store
+
+BATCHES = 40
+OF_A_BATCH = 10
+FORK = multiprocessing.get_context("fork")
+
+
+def batch(number: int) -> list[bytes]:
+    """Make the alerts of one delivery: every third begins a group of its own."""
+    lines = []
+    for place in range(OF_A_BATCH):
+        rule = number * OF_A_BATCH + place if place % 3 == 0 else place
+        told = {
+            "timestamp": "2026-03-04T05:06:07.000+0000",
+            "rule": {"level": 8, "id": str(rule), "description": f"alert of rule {'abcdefghij'[rule % 10]} {rule}"},
+            "agent": {"name": f"host-{rule % 7}"},
+            "data": {"srcip": f"198.51.100.{number % 250}"},
+            "full_log": f"Failed password for root from 198.51.100.{number % 250} port {1000 + place}",
+        }
+        lines.append(json.dumps(told).encode())
+    return lines
+
+
+def send(url: str) -> None:
+    """Send what is not stored yet, each delivery under its key, as a client does that got no answer."""
+    with Store.open(url) as store:
+        for number in range(BATCHES):
+            if store.queue().resumable("sensor", f"b{number}") is not None:
+                continue
+            alerts = tuple(read_alert(line, Limits(), utc_now()) for line in batch(number))
+            done = Resumable("sensor", f"b{number}", OF_A_BATCH, digest_bytes(b"%d" % number))
+            store.queue().receive([Delivery("sensor", Marking.GREEN, "", True, alerts, done)])
+
+
+def work(url: str, knowledge_file: Path, stopping: threading.Event | None = None) -> None:
+    with Store.open(url) as store, Knowledge.open(knowledge_file) as knowledge:
+        Worker(store, Tools(Policy(), knowledge, Scanner()), stopping or threading.Event()).run()
+
+
+def kill_at_random_moments(url: str, knowledge_file: Path, moments: int, seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(moments):
+        children = [FORK.Process(target=send, args=(url,)), FORK.Process(target=work, args=(url, knowledge_file))]
+        for child in children:
+            child.start()
+        time.sleep(chance.uniform(0.01, 0.6))
+        for child in chance.sample(children, 2):
+            assert child.pid is not None
+            os.kill(child.pid, signal.SIGKILL)
+        for child in children:
+            child.join()
+
+
+def check(url: str, knowledge_file: Path) -> None:
+    send(url)
+    stopping = threading.Event()
+    worker = threading.Thread(target=work, args=(url, knowledge_file, stopping))
+    worker.start()
+    with Store.open(url) as store:
+        seen = store.cleared(Marking.RED)
+        end = time.monotonic() + 280
+        while store.queue().counts().get("waiting", 0) + store.queue().counts().get("leased", 0):
+            assert time.monotonic() < end, store.queue().counts()
+            time.sleep(0.5)
+        stopping.set()
+        worker.join()
+        assert store.verify_audit() == ()
+        assert seen.jobs(JobState.DEAD, 10).rows == ()
+        groups, cursor = [], ""
+        while True:
+            page = seen.groups(GroupQuery(), 200, cursor)
+            groups += page.rows
+            cursor = page.next
+            if not cursor:
+                break
+        assert sum(group.count for group in groups) == BATCHES * OF_A_BATCH
+        assert all(group.case for group in groups)
+        assert len({group.case for group in groups}) == len(groups)
+        told = collections.Counter((event.action, event.subject) for event in store.audit_events())
+        for action in ("case.proposed", "job.done"):
+            done = [count for (name, _subject), count in told.items() if name == action]
+            assert len(done) == len(groups), f"{action}: {len(done)} of {len(groups)}"
+            assert set(done) == {1}, f"{action} more than once"
+
+
+@pytest.mark.parametrize("moments", [5, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+def test_killed_at_random_moments(moments: int, tmp_path: Path, knowledge_file: Path):
+    url = f"sqlite:///{tmp_path}/casemate.sqlite"
+    Store.open(url).close()
+    kill_at_random_moments(url, knowledge_file, moments, seed=moments)
+    check(url, knowledge_file)
