@@ -101,8 +101,9 @@ def token_of(store: Store, role: Role, clearance: Marking, name: str = "") -> st
 
 
 @pytest.fixture
-def client(app: FastAPI) -> TestClient:
-    return TestClient(app, follow_redirects=False)
+def client(app: FastAPI) -> Iterator[TestClient]:
+    with TestClient(app, follow_redirects=False) as opened:
+        yield opened
 
 
 @pytest.fixture

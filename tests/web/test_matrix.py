@@ -52,10 +52,11 @@ def app(store: Store) -> FastAPI:
     return make_app(Site(store, Policy(), hosts=()))
 
 
-@pytest.fixture
-def asked(app: FastAPI) -> TestClient:
+@pytest.fixture(scope="module")
+def asked(app: FastAPI) -> Iterator[TestClient]:
     app.state.stopping.set()  # so that the stream of changes ends after what there is
-    return TestClient(app, follow_redirects=False)
+    with TestClient(app, follow_redirects=False) as client:
+        yield client
 
 
 @pytest.mark.parametrize(("role", "clearance"), PEOPLE, ids=lambda value: value.value)

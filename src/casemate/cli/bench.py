@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from casemate.cli.bench_cti import TASKS, add_tasks, measure_task
+from casemate.cli.home import knowledge_path
 from casemate.cli.terminal import visible
 from casemate.core.errors import WrongUsage
 
@@ -26,7 +27,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     commands.add_argument("--examples", default="examples", metavar="FOLDER", help="default: examples")
     commands.add_argument("--runs", type=int, default=3, metavar="N", help="the median of so many (default: 3)")
     commands.add_argument("--big-mb", type=int, default=2000, metavar="MB", help="size of the big log, 0 leaves it out")
-    for name in (extract, gold, commands):
+    service = names.add_parser("service", help="alerts accepted and triaged a second, time of the inbox and of a case")
+    service.add_argument("--data", required=True, metavar="FOLDER", help="the folder with `logs/`")
+    service.add_argument("--alerts", type=int, default=20_000, metavar="N", help="alerts streamed (default: 20000)")
+    service.add_argument("--groups", type=int, default=10_000, metavar="N", help="groups in the inbox (default: 10000)")
+    service.add_argument("--big-mb", type=int, default=100, metavar="MB", help="log of the big case (default: 100)")
+    for name in (extract, gold, commands, service):
         name.add_argument("--json", action="store_true", help="as JSON instead of a table")
     add_tasks(names)
 
@@ -65,6 +71,12 @@ def _commands(arguments: argparse.Namespace, data: Path) -> dict[str, Any]:
     return measure_commands(data, Path(arguments.examples), arguments.runs, arguments.big_mb)
 
 
+def _service(arguments: argparse.Namespace, data: Path) -> dict[str, Any]:
+    from casemate.bench.service import measure_service
+
+    return measure_service(data, knowledge_path(), arguments.alerts, arguments.groups, arguments.big_mb)
+
+
 def _print(results: Mapping[str, Any], indent: str = "") -> None:
     for name, value in results.items():
         if isinstance(value, Mapping) and any(isinstance(inner, Mapping) for inner in value.values()):
@@ -83,4 +95,4 @@ def _shown(value: object) -> str:
     return visible(", ".join(map(str, value))) if isinstance(value, list | tuple) else visible(str(value))
 
 
-_MEASURES = {"extract": _extract, "gold": _gold, "commands": _commands}
+_MEASURES = {"extract": _extract, "gold": _gold, "commands": _commands, "service": _service}

@@ -64,7 +64,7 @@ def _add(arguments: argparse.Namespace) -> int:
     if password is not None:
         print(f"password {password}")
     print(f"token {token}")
-    tell("these are not shown again; the password must be changed at the first sign-in")
+    tell("these are not shown again; a first password must be changed at the first sign-in")
     return 0
 
 

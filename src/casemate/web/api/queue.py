@@ -47,7 +47,7 @@ def list_groups(
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> List[Group]:
-    """List alert groups, the most urgent first, of equal ones the one seen last; `closed` takes in the closed ones."""
+    """List alert groups, the most urgent first, then the one seen last; `closed` takes in the closed ones."""
     page = visit.seen.groups(
         GroupQuery(None if closed else True, state, disposition, marking, priority, q), limit, cursor
     )

@@ -1,0 +1,215 @@
+"""The service under load: alerts accepted and triaged a second, and the server time of the inbox and of a case."""
+
+import contextlib
+import io
+import json
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from casemate.core.alert import Alert, Delivery
+from casemate.core.errors import StoreFailed, WrongUsage
+from casemate.core.marking import Marking
+from casemate.core.person import Role
+from casemate.knowledge import Knowledge
+from casemate.pipeline.tools import Tools
+from casemate.pipeline.triage import Order, triage
+from casemate.policy import Policy
+from casemate.policy.roles import RIGHTS
+from casemate.stages.extract.scanner import Scanner
+from casemate.stages.ingest import Source
+from casemate.store import Store
+
+ALERTS = "logs/ait_ads/aecid_raw_alerts_gpl3.tar.gz"
+LONGEST_SECONDS = 1800
+LOOKS = 20
+LINES_A_MB = 8_000
+
+
+def measure_service(data: Path, knowledge: Path, alerts: int, groups: int, big_mb: int) -> dict[str, Any]:
+    """Measure a service with one worker and no language model; everything lies in a temporary folder.
+
+    `alerts` real alerts (repeated until there are so many) are streamed by one client. The inbox is measured with
+    `groups` groups of ten alerts each, the case with a log of `big_mb` MB and 10,000 observables.
+    """
+    source = data / ALERTS
+    if not source.is_file():
+        raise WrongUsage(f"{source} is missing", way_out="name the folder that holds `logs/`: --data FOLDER")
+    lines = _real_alerts(source)
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="casemate-bench-") as scratch:
+        folder = Path(scratch)
+        results["stream"] = _measure_stream(folder, knowledge, lines, alerts)
+        results["inbox"] = _measure_inbox(folder, groups)
+        results["case"] = _measure_case(folder, knowledge, big_mb)
+    return results
+
+
+def _real_alerts(source: Path) -> list[bytes]:
+    lines: list[bytes] = []
+    with tarfile.open(source) as archive:
+        for member in archive:
+            if member.isfile() and member.name.endswith(".json"):
+                read = archive.extractfile(member)
+                assert read is not None
+                lines += [line for line in read.read().splitlines() if line.startswith(b"{")]
+    return lines
+
+
+def _measure_stream(folder: Path, knowledge: Path, lines: Sequence[bytes], count: int) -> dict[str, Any]:
+    url = f"sqlite:///{folder}/stream.sqlite"
+
+    def body() -> Iterator[bytes]:
+        sent = 0
+        while sent < count:
+            some = lines[: min(len(lines), count - sent)]
+            yield b"\n".join(some) + b"\n"
+            sent += len(some)
+
+    with _served(url, workers=1) as client:
+        started = time.perf_counter()
+        answer = client.post("/api/v1/evidence", content=body(), headers={"Content-Type": "application/x-ndjson"})
+        accepted = time.perf_counter() - started
+        if answer.status_code != 202:
+            raise StoreFailed(f"the service answered {answer.status_code}", way_out="see what it logged")
+        while (
+            client.get("/api/v1/jobs", params={"state": "waiting", "limit": 1}).json()["items"]
+            or (client.get("/api/v1/jobs", params={"state": "leased", "limit": 1}).json()["items"])
+        ):
+            if time.perf_counter() - started > LONGEST_SECONDS:
+                raise StoreFailed("the jobs did not end", way_out="measure with fewer alerts")
+            time.sleep(0.1)
+        triaged = time.perf_counter() - started
+    alone, looked_at, opened = _triage_alone(folder, url, knowledge)
+    return {
+        "alerts": count,
+        "groups": opened,
+        "accepted_per_s": count / accepted,
+        "triaged_per_s": count / triaged,
+        "in_process_seconds": alone,
+        "alerts_looked_at": looked_at,
+        "ratio_to_in_process": alone / triaged,
+    }
+
+
+def _triage_alone(folder: Path, url: str, knowledge: Path) -> tuple[float, int, int]:
+    """Triage the same groups in this process, one after the other, without queue or server."""
+    with Store.open(url) as store, Store.open(f"sqlite:///{folder}/alone.sqlite") as fresh:
+        jobs = store.cleared(Marking.RED).jobs(None, 1_000).rows
+        texts = [b"\n".join(data for _name, data, _separate in store.queue().evidence(job)) + b"\n" for job in jobs]
+        with Knowledge.open(knowledge) as known:
+            tools = Tools(Policy(), known, Scanner())
+            started = time.perf_counter()
+            for number, text in enumerate(texts):
+                triage([_source(f"group-{number}.jsonl", text)], Order(Marking.AMBER, "bench"), tools, fresh)
+            seconds = time.perf_counter() - started
+    return seconds, sum(text.count(b"\n") for text in texts), len(jobs)
+
+
+def _source(name: str, data: bytes) -> Source:
+    return Source(name, lambda: io.BytesIO(data))
+
+
+def _measure_inbox(folder: Path, groups: int) -> dict[str, Any]:
+    url = f"sqlite:///{folder}/inbox.sqlite"
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    with Store.open(url) as store:
+        for start in range(0, groups, 500):
+            made = [_made_up(group, began) for group in range(start, min(start + 500, groups)) for _ in range(10)]
+            delivery = Delivery("bench", Marking.AMBER, "", separate=True, alerts=tuple(made))
+            store.queue().receive([delivery])
+    with _served(url, workers=0) as client:
+        return {
+            "groups": groups,
+            "alerts": groups * 10,
+            "page_ms": _look(lambda: client.get("/")),
+            "list_ms": _look(lambda: client.get("/api/v1/groups")),
+            "search_ms": _look(lambda: client.get("/api/v1/groups", params={"q": "host-77"})),
+        }
+
+
+def _made_up(group: int, began: datetime) -> Alert:
+    time = began + timedelta(seconds=group)
+    return Alert(b"{}", f"rule {group % 900}", f"host-{group}", "said", "bench", group % 6, time)
+
+
+def _measure_case(folder: Path, knowledge: Path, big_mb: int) -> dict[str, Any]:
+    url = f"sqlite:///{folder}/case.sqlite"
+    text = b"".join(_log_line(number) for number in range(big_mb * LINES_A_MB))
+    with Store.open(url) as store, Knowledge.open(knowledge) as known:
+        tools = Tools(Policy(), known, Scanner())
+        case = triage([_source("big.log", text)], Order(Marking.AMBER, "bench"), tools, store).case
+    path = f"/api/v1/cases/{case.id}"
+    lines = f"{path}/evidence/{case.evidence[0].id}"
+    last = case.evidence[0].lines - 300
+    with _served(url, workers=0) as client:
+        return {
+            "log_mb": len(text) / 1_000_000,
+            "observables": len(case.observables),
+            "first_ms": _look(lambda: client.get(path), 1),
+            "api_ms": _look(lambda: client.get(path)),
+            "page_ms": _look(lambda: client.get(f"/cases/{case.id}")),
+            "lines_at_the_end_ms": _look(lambda: client.get(lines, params={"first": last, "count": 200})),
+            "observables_ms": _look(lambda: client.get(f"{path}/observables")),
+        }
+
+
+def _log_line(number: int) -> bytes:
+    kind = number % 10_000
+    address = f"198.{18 + kind // 5000}.{kind // 250 % 20}.{kind % 250 + 1}"
+    when = f"Mar {1 + number // 90_000 % 28:2d} {number // 3600 % 24:02d}:{number // 60 % 60:02d}:{number % 60:02d}"
+    said = f"Failed password for root from {address} port {number % 60_000} ssh2, try {number}"
+    return f"{when} web-1 sshd[{1000 + number % 9000}]: {said}\n".encode()
+
+
+def _look(ask: Callable[[], httpx.Response], times: int = LOOKS) -> float:
+    """Ask so many times and give the median of the milliseconds; what is not there gives NaN."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        answer = ask()
+        taken.append((time.perf_counter() - started) * 1000)
+        if answer.status_code != 200:
+            return float("nan")
+    return statistics.median(taken)
+
+
+@contextlib.contextmanager
+def _served(url: str, workers: int) -> Iterator[httpx.Client]:
+    with Store.open(url) as store:
+        store.people().add("bench", "bench", Role.ADMIN, Marking.RED, None)
+        token = store.people().add_token("bench", "bench", "bench", RIGHTS)
+    command = [sys.executable, "-m", "casemate", "serve", "--port", "0", "--store", url, "--workers", str(workers)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603 - our own program
+    assert process.stdout is not None
+    assert process.stderr is not None
+    ready = threading.Event()
+    threading.Thread(target=_listen_for_worker, args=(process.stderr, ready), daemon=True).start()
+    try:
+        address = process.stdout.readline().decode().strip().rpartition(" ")[2]
+        if not address:
+            raise StoreFailed("the service did not start", way_out="run `casemate serve` and read what it says")
+        if workers:
+            ready.wait(120)
+        with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=600) as client:
+            yield client
+    finally:
+        process.terminate()
+        process.wait(120)
+
+
+def _listen_for_worker(log: Any, ready: threading.Event) -> None:
+    for line in log:
+        with contextlib.suppress(ValueError):
+            if json.loads(line).get("is") == "ready":
+                ready.set()
