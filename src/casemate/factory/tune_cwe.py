@@ -12,6 +12,7 @@ from casemate.factory.calibrate import fit_curve, mean_log_loss, search
 from casemate.factory.rows import Row, draw
 from casemate.stages.classify.answer import interpolate, log_softmax, softmax
 from casemate.stages.classify.cwe import HABITS
+from casemate.stages.classify.cwe_view import View
 from casemate.stages.classify.encoder import Encoder
 from casemate.stages.classify.ngrams import NgramModel
 
@@ -25,9 +26,14 @@ class Seen:
     """What both models say of held-out rows: log-probabilities by labelling source, shape (rows, classes)."""
 
     def __init__(
-        self, rows: Sequence[Row], linear: NgramModel, encoder: Encoder | None, places: dict[str, list[int]]
+        self,
+        rows: Sequence[Row],
+        linear: NgramModel,
+        encoder: Encoder | None,
+        places: dict[str, list[int]],
+        view: View | None = None,
     ) -> None:
-        self.rows = rows
+        self.rows, self.view = rows, view
         means = np.stack([linear.mean(row.text) for row in rows])
         self.linear = {
             habit: log_softmax(linear.logits("cwe", means, at)[:, places["linear"]]) for at, habit in enumerate(HABITS)
@@ -37,6 +43,11 @@ class Seen:
             vectors = encoder.embed([row.text for row in rows])
             for habit in HABITS:
                 self.encoder[habit] = log_softmax(encoder.logits("cwe", vectors, habit)[:, places["encoder"]])
+
+    def chances(self, logits: Array) -> Array:
+        """Return probabilities, within the view if the habit has one."""
+        plain = softmax(logits)
+        return plain if self.view is None else self.view.gather(plain)
 
     def truths(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return the place of each row's weakness among the classes, -1 where it is none of them."""
@@ -56,18 +67,20 @@ def tune(seen: Seen, classes: Sequence[str]) -> dict[str, Any]:
     def loss(point: Sequence[float]) -> float:
         share, first, second = point
         both = first * log_softmax(mixed(seen.linear, share)) + second * log_softmax(mixed(seen.encoder, share))
-        return mean_log_loss(log_softmax(both), truths)
+        return mean_log_loss(np.log(np.maximum(seen.chances(both), 1e-9)), truths)
 
     weights = [0.1 * step for step in range(21)]
     blind = not any(value.any() for value in seen.encoder.values())
     grids = (SHARES, weights, [0.0] if blind else weights)
     (share, first, second), best = search(loss, grids)
     alone = log_softmax(mixed(seen.linear, share))
-    sharpness, _ = search(
-        lambda point: mean_log_loss(log_softmax(point[0] * alone), truths), ([0.1 * n for n in range(5, 31)],)
-    )
-    quick = softmax(sharpness[0] * alone)
-    both = softmax(first * alone + second * log_softmax(mixed(seen.encoder, share)))
+
+    def loss_alone(point: Sequence[float]) -> float:
+        return mean_log_loss(np.log(np.maximum(seen.chances(point[0] * alone), 1e-9)), truths)
+
+    sharpness, _ = search(loss_alone, ([0.1 * n for n in range(5, 31)],))
+    quick = seen.chances(sharpness[0] * alone)
+    both = seen.chances(first * alone + second * log_softmax(mixed(seen.encoder, share)))
     sure = 0.0 if blind else _choose_sure(quick, both, truths)
     unsure = quick.max(axis=1) < sure
     LOG.info("share %.2f, weights %.2f and %.2f, log loss %.3f, sure from %.3f", share, first, second, best, sure)
@@ -77,6 +90,7 @@ def tune(seen: Seen, classes: Sequence[str]) -> dict[str, Any]:
         "encoder_weight": second,
         "linear_sharpness": sharpness[0],
         "sure": sure,
+        "within_view": seen.view is not None,
         "linear_curve": _curve(quick, truths, ~unsure),
         "both_curve": _curve(both, truths, unsure),
     }
@@ -102,8 +116,9 @@ def apply(seen: Seen, tuned: dict[str, Any]) -> tuple[Array, Array, NDArray[np.b
     """Return, as the specialist would give them: scores (rows, classes), the shown probability, who was sure."""
     share = tuned["sources"]["nvd"]
     alone = log_softmax(mixed(seen.linear, share))
-    quick = softmax(tuned["linear_sharpness"] * alone)
-    both = softmax(tuned["linear_weight"] * alone + tuned["encoder_weight"] * log_softmax(mixed(seen.encoder, share)))
+    quick = seen.chances(tuned["linear_sharpness"] * alone)
+    second = tuned["encoder_weight"] * log_softmax(mixed(seen.encoder, share))
+    both = seen.chances(tuned["linear_weight"] * alone + second)
     sure = quick.max(axis=1) >= tuned["sure"]
     scores = np.where(sure[:, None], quick, both)
     shown = [
@@ -128,9 +143,18 @@ def measure(seen: Seen, tuned: dict[str, Any], classes: Sequence[str]) -> dict[s
         "coverage50": float(right[surest].mean()),
         "ece": calibration_error(list(zip(shown.tolist(), right.tolist(), strict=True))),
         "sure": float(sure.mean()),
-        "linear_alone": float((mixed(seen.linear, share).argmax(axis=1) == truths).mean()),
-        "encoder_alone": float((mixed(seen.encoder, share).argmax(axis=1) == truths).mean()),
+        "linear_alone": float((seen.chances(mixed(seen.linear, share)).argmax(axis=1) == truths).mean()),
+        "encoder_alone": float((seen.chances(mixed(seen.encoder, share)).argmax(axis=1) == truths).mean()),
+        "without_view": float((_whole(seen, tuned).argmax(axis=1) == truths).mean()),
     }
+
+
+def _whole(seen: Seen, tuned: dict[str, Any]) -> Array:
+    """Return what both models would say if every weakness might be named."""
+    share = tuned["sources"]["nvd"]
+    first = tuned["linear_weight"] * log_softmax(mixed(seen.linear, share))
+    whole: Array = first + tuned["encoder_weight"] * log_softmax(mixed(seen.encoder, share))
+    return whole
 
 
 def cross_fit(seen: Seen, classes: Sequence[str]) -> dict[str, Any]:
@@ -148,6 +172,7 @@ def cross_fit(seen: Seen, classes: Sequence[str]) -> dict[str, Any]:
 def part_of(seen: Seen, chosen: NDArray[np.bool_]) -> Seen:
     """Return what was seen of some of the rows."""
     part = object.__new__(Seen)
+    part.view = seen.view
     part.rows = [row for row, keep in zip(seen.rows, chosen, strict=True) if keep]
     part.linear = {name: value[chosen] for name, value in seen.linear.items()}
     part.encoder = {name: value[chosen] for name, value in seen.encoder.items()}

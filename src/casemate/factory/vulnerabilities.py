@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from casemate.factory import tune_cvss, tune_cwe
+from casemate.factory.cwe_tree import view_targets
 from casemate.factory.decontaminate import drop_leaks, read_tests
 from casemate.factory.doorkeeper import train_domain
 from casemate.factory.encoder import Classes, Recipe, train_encoder
@@ -18,6 +19,7 @@ from casemate.factory.rows import Row, Split, choose_vulnerabilities, read_vulne
 from casemate.factory.tables import calibration_table, class_table, coverage_table
 from casemate.factory.technique_rows import read_sentences
 from casemate.factory.train import Job
+from casemate.stages.classify.cwe_view import View
 from casemate.stages.classify.encoder import Encoder, arrays_to_bytes
 from casemate.stages.classify.ngrams import NgramModel
 from casemate.stages.classify.weights import Weights, open_weights, seal_weights
@@ -38,18 +40,19 @@ def train_cwe(job: Job) -> None:
         "linear": [words.index(name) for name in classes],
         "encoder": [names.index(name) for name in classes],
     }
+    targets = view_targets(classes, job.data / "knowledge" / "cwe")
     figures: dict[str, Any] = {}
     habits: dict[str, Any] = {}
     held = {"nvd": split.held["cwe-nvd"], "cna": split.held["cwe-cna"]}
     held["both"] = held["nvd"] + held["cna"]
     for habit, rows in held.items():
-        seen = tune_cwe.Seen(rows, linear, encoder, places)
+        seen = tune_cwe.Seen(rows, linear, encoder, places, View(targets) if habit == "nvd" else None)
         habits[habit] = tune_cwe.tune(seen, classes) | {"abstain_below": ABSTAIN_BELOW}
         figures[habit] = {"tuned": tune_cwe.measure(seen, habits[habit], classes)}
         figures[habit]["cross_fitted"] = tune_cwe.cross_fit(seen, classes)
         LOG.info("cwe %s: %s", habit, json.dumps(figures[habit]))
         _write_tables(job, habit, seen, habits[habit], classes)
-    tuning = {"classes": classes, "habits": habits, "habit": "both"} | {
+    tuning = {"classes": classes, "habits": habits, "habit": "both", "view": targets} | {
         f"{model}_places": held_places for model, held_places in places.items()
     }
     (job.out / "cwe.json").write_text(json.dumps(tuning) + "\n", encoding="utf-8")
