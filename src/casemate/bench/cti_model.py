@@ -103,6 +103,11 @@ def read_prompts(task: str, path: Path, limit: int | None = None) -> list[Questi
     ]
 
 
+def estimate_prompt(question: Question) -> int:
+    """Estimate how many tokens a prompt costs, rather too many than too few: one for every two characters."""
+    return len(question.prompt) // 2 + 64
+
+
 def build_request(prompt: str, protocol: Protocol, trial: int) -> Request:
     """Ask one prompt as it stands, with nothing before or after it; `trial` counts from 0."""
     return Request(

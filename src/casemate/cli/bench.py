@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from casemate.cli.bench_cti import TASKS, add_tasks, measure_task
+from casemate.cli.bench_cti import TASKS, add_tasks, measure_task, print_tables
 from casemate.cli.terminal import visible
 from casemate.core.errors import WrongUsage
 
@@ -42,6 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise WrongUsage(f"{data} is no folder", way_out="name the folder with the data: --data FOLDER")
     if arguments.json:
         print(json.dumps(results, indent=1))
+    elif arguments.name in TASKS:
+        _print({name: value for name, value in results.items() if name not in _TABLES})
+        print_tables(results)
     else:
         _print(results)
     return 0
@@ -84,3 +87,6 @@ def _shown(value: object) -> str:
 
 
 _MEASURES = {"extract": _extract, "gold": _gold, "commands": _commands}
+
+_TABLES = frozenset({"coverage", "reliability", "by_class", "model", "together"})
+"""What a report holds beside plain figures."""
