@@ -24,9 +24,8 @@ class Policy:
     `engine_hosts` are the hosts a language-model server may be asked on, loopback only by default. `engines` are the
     kinds of engine allowed (`embedded`, `server`, `none`). `default_marking` is given to evidence that comes with
     none. `deciding_roles` may set a disposition. `own_domains` and `own_networks` are the reader's own, flagged in
-    observables. `retries` is how often
-    a failed engine is asked again before the model-free result is given. `specialists` are those that triage asks
-    (`attack`, `disposition`); none by default, until their figures are good enough for every site.
+    observables. `retries` is how often a failed engine is asked again before the model-free result is given.
+    `specialists` are those that triage asks (`attack`, `disposition`).
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -38,7 +37,7 @@ class Policy:
     own_domains: tuple[str, ...] = ()
     own_networks: tuple[str, ...] = ()
     retries: int = 1
-    specialists: tuple[str, ...] = ()
+    specialists: tuple[str, ...] = ("attack", "disposition")
     chat_templates: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
