@@ -15,7 +15,8 @@ from casemate.stages.generate.server import Served
 def open_model(name: str | None, home: Path, policy: Policy, options: EngineOptions | None = None) -> Model:
     """Open the model a name stands for; `none` is the caller's business.
 
-    `server:URL#MODEL` is a server (its key, if it wants one, is in $CASEMATE_ENGINE_KEY), `scripted:FILE` a script,
+    `server:URL#MODEL` is a server (its key, if it wants one, is in $CASEMATE_ENGINE_KEY), with `,ADAPTER` after the
+    model for each LoRA adapter it offers under a name of its own; `scripted:FILE` is a script,
     anything else a stored model by name or digest, and None or an empty name the default one. A stored model is
     verified here, before anything loads it. Raises `NotTrusted`, `RefusedByPolicy` or `WrongUsage`.
     """
@@ -24,10 +25,11 @@ def open_model(name: str | None, home: Path, policy: Policy, options: EngineOpti
         return read_script(Path(rest))
     if kind == "server" and rest:
         _allow("server", policy)
-        url, mark, model = rest.partition("#")
-        if not mark or not model:
+        url, _, names = rest.partition("#")
+        model, *adapters = names.split(",")
+        if not model or not all(adapters):
             raise WrongUsage(f"{name!r} names no model", way_out="write server:http://127.0.0.1:8000/v1#MODEL")
-        return Served(url, model, policy, os.environ.get("CASEMATE_ENGINE_KEY", ""))
+        return Served(url, model, policy, os.environ.get("CASEMATE_ENGINE_KEY", ""), adapters=adapters)
     _allow("embedded", policy)
     stored = find_model(home, name)
     header, turns = verify_model(home, stored, policy)
