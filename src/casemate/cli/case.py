@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from casemate.cli.drafts import CASE_TASKS, add_draft_options, draft_case
 from casemate.cli.home import actor, add_store_option, open_policy, open_store
 from casemate.cli.terminal import tell, visible, write_result
 from casemate.cli.triage import FORMATS
@@ -47,10 +48,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     evidence.add_argument("--output", metavar="FILE", required=True, help="write it there; it is as hostile as it came")
     for action in (listing, show, similar, review, export, evidence):
         add_store_option(action)
+    for name, (text, add, _) in CASE_TASKS.items():
+        task = actions.add_parser(name, help=text, description=text)
+        task.add_argument("id", metavar="CASE")
+        add(task)
+        add_draft_options(task)
+        add_store_option(task)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the action says."""
+    if arguments.action in CASE_TASKS:
+        return draft_case(arguments)
     return _ACTIONS[arguments.action](arguments)
 
 
@@ -77,7 +86,9 @@ def _show(arguments: argparse.Namespace) -> int:
         case = store.case(arguments.id)
         if case is None:
             raise _missing(arguments.id)
-        write_result(render_text(case, store.texts_of(case.id), colour=sys.stdout.isatty()).encode(), None)
+        drafts = store.drafts(case.id)
+        text = render_text(case, store.texts_of(case.id), drafts, colour=sys.stdout.isatty())
+        write_result(text.encode(), None)
     return 0
 
 
@@ -145,7 +156,7 @@ def _export(arguments: argparse.Namespace) -> int:
         case = store.case(arguments.id)
         if case is None:
             raise _missing(arguments.id)
-        data = render(case, arguments.format, store.texts_of(case.id))
+        data = render(case, arguments.format, store.texts_of(case.id), store.drafts(case.id))
         write_result(data, arguments.output)
         body = (("format", arguments.format), ("sha256", digest_bytes(data)), ("reviewed", str(case.reviewed).lower()))
         store.record(NewAuditEvent(actor(), "case.exported", case.id, body))

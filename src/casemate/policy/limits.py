@@ -52,8 +52,11 @@ class Limits:
     # language model
     model_file_bytes: int = 64 * GIB  # one GGUF
     model_header_bytes: int = 64 * MIB  # its header
+    bundle_files: int = 1_000  # files of one signed bundle; together at most `model_file_bytes`
+    bundle_manifest_bytes: int = 1 * MIB  # its list of files, or its signature
     prompt_tokens: int = 600  # estimated; what the model reads, instruction included
     answer_tokens: int = 360  # what it may write
+    draft_requests: int = 4  # parts of the evidence that a task reads with a model, and one request more to choose
     answer_seconds: float = 60.0  # one request to a model
     engine_start_seconds: float = 120.0  # loading a model
     report_evidence_chars: int = 200_000  # of evidence text in one HTML report

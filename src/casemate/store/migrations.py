@@ -6,11 +6,17 @@ from sqlalchemy import Connection, func, insert, inspect, select, update
 
 from casemate.audit import GENESIS
 from casemate.core.errors import StoreFailed
-from casemate.store.tables import audit_head, metadata, schema_version
+from casemate.store.tables import audit_head, drafts, metadata, schema_version
 
 Step = Callable[[Connection], None]
 
-STEPS: tuple[Step, ...] = ()
+
+def add_drafts(connection: Connection) -> None:
+    """Version 2: what tasks wrote about a case."""
+    drafts.create(connection)
+
+
+STEPS: tuple[Step, ...] = (add_drafts,)
 """What turns version 1 into 2, 2 into 3, ...; version 1 is the first released layout."""
 
 

@@ -15,18 +15,20 @@ from casemate.audit.chain import write_time
 from casemate.core.audit import AuditEvent
 from casemate.core.case import Case, State
 from casemate.core.digest import Digest, digest_bytes
+from casemate.core.draft import Draft
 from casemate.core.errors import StoreFailed, WrongUsage
 from casemate.core.feature import Feature
 from casemate.policy import Limits
 from casemate.store import chain
 from casemate.store.cases import CaseLine, count_cases, edition_of_case, get_case, list_cases, put_case, put_review
 from casemate.store.database import Database
+from casemate.store.drafts import get_drafts, put_draft
 from casemate.store.features import StoredFeatures
 from casemate.store.packing import pack, unpack
 from casemate.store.runs import Run, get_run, mark_ended, mark_input, put_run
 from casemate.store.tables import blobs, readings
 from casemate.store.texts import StoredTexts, TextWriter
-from casemate.store.verify import CASE_CONTENT, CONTENT, verify_store
+from casemate.store.verify import CASE_CONTENT, CONTENT, DRAFT_CONTENT, verify_store
 
 
 class Store:
@@ -204,6 +206,23 @@ class Store:
             digest = put_review(change.connection, decided, revision)
             change.tell(dataclasses.replace(event, subject=decided.id), CASE_CONTENT, digest)
         return revision + 1
+
+    # Drafts
+
+    def save_draft(self, draft: Draft, event: NewAuditEvent) -> Digest:
+        """Keep what a task wrote about a case, with its audit event, and return the digest of its JSON.
+
+        `WrongUsage` when there is no such case. Earlier drafts stay.
+        """
+        with self._changing() as change:
+            digest = put_draft(change.connection, draft)
+            change.tell(dataclasses.replace(event, subject=draft.case), DRAFT_CONTENT, digest)
+        return digest
+
+    def drafts(self, case_id: str, *, every: bool = False) -> tuple[Draft, ...]:
+        """Read the drafts of a case, oldest first: the last of each task and purpose, or with `every` all of them."""
+        with self._database.reading() as connection:
+            return get_drafts(connection, case_id, every=every)
 
     def features(self) -> StoredFeatures:
         """Give the index of features that related cases are found by."""
