@@ -88,7 +88,7 @@ def _summary(
 ) -> "tuple[Task, Material]":
     from casemate.tasks import summary
 
-    return summary.TASK, summary.build_material(case, texts, tools.policy.limits.quote_chars)
+    return summary.TASK, summary.build_material(case, texts, tools.policy.limits.quote_chars, tools.defences.leave_out)
 
 
 CASE_TASKS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None], Build]] = {

@@ -10,13 +10,8 @@ from dataclasses import dataclass
 from casemate.core.finding import Citation
 from casemate.core.issue import Issue
 from casemate.core.text import Texts
-from casemate.stages.extract.injections import find_injections
 from casemate.stages.validate import Claim, Excerpt, check_citations, check_claims, find_quote
-
-
-def talks_to_a_model(text: str) -> bool:
-    """Tell whether a text holds words that are meant for a language model."""
-    return any(True for _ in find_injections(text, 0))
+from casemate.tasks.excerpts import talks_to_a_model
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def draft(
         told = Told() if total.failed else _ask(task, sheet, asking, tools, progress)
         sentences, why = _choose(sheet, told, tools, failed=total.failed)
         total += told
-        good, forged = _keep_verbatim(sentences, texts)
+        good, forged = _keep_verbatim(sentences, texts, tools)
         if good:
             sections.append(Section(sheet.title, good))
         issues += [*told.issues, *why, *forged]
@@ -103,6 +103,8 @@ def _choose(sheet: Sheet, told: Told, tools: Tools, *, failed: bool) -> tuple[tu
     return sheet.composed, (Issue("section-composed", Severity.NOTE, message),)
 
 
-def _keep_verbatim(sentences: Sequence[Sentence], texts: Texts) -> tuple[tuple[Sentence, ...], tuple[Issue, ...]]:
-    issues = [issue for one in sentences for issue in check_citations(one.citations, texts)]
-    return tuple(one for one in sentences if not check_citations(one.citations, texts)), tuple(issues)
+def _keep_verbatim(
+    sentences: Sequence[Sentence], texts: Texts, tools: Tools
+) -> tuple[tuple[Sentence, ...], tuple[Issue, ...]]:
+    issues = [issue for one in sentences for issue in tools.defences.verify(one.citations, texts)]
+    return tuple(one for one in sentences if not tools.defences.verify(one.citations, texts)), tuple(issues)

@@ -30,17 +30,25 @@ READ_CHARS = 60_000
 _PARAGRAPH = 1_200  # characters of a report offered as one excerpt, ended at a line end
 
 
+Talks = Callable[[str], bool]
+
+
+def talks_to_a_model(text: str) -> bool:
+    """Tell whether a text holds words that are meant for a language model."""
+    return any(True for _ in find_injections(text, 0))
+
+
 def choose_excerpts(
     evidence: Sequence[Evidence],
     findings: Sequence[Finding],
     timeline: Sequence[TimelineEntry],
     texts: Texts,
-    leave_out: Callable[[str], bool] | None = None,
+    leave_out: Talks = talks_to_a_model,
 ) -> tuple[Excerpt, ...]:
     """Choose what the model sees: lines that findings cite, the gravest first, then the timeline, then beginnings.
 
     Encoded payloads are left out, which cost many tokens and say nothing, and lines that talk to a model, as
-    `leave_out` tells them (None stands for `talks_to_a_model`).
+    `leave_out` tells which these are.
     """
     spans = cited_spans(findings)
     spans += [entry.span for entry in timeline]
@@ -53,7 +61,9 @@ def cited_spans(findings: Iterable[Finding]) -> list[Span]:
     return [one.citations[0].span for one in findings if one.citations and one.kind not in UNTOLD]
 
 
-def read_through(evidence: Sequence[Evidence], texts: Texts, held: Sequence[Excerpt]) -> tuple[Excerpt, ...]:
+def read_through(
+    evidence: Sequence[Evidence], texts: Texts, held: Sequence[Excerpt], leave_out: Talks = talks_to_a_model
+) -> tuple[Excerpt, ...]:
     """Give the reports among the evidence from beginning to end, in pieces of whole lines, without what is held."""
     pieces: list[Excerpt] = []
     for item in evidence:
@@ -69,20 +79,20 @@ def read_through(evidence: Sequence[Evidence], texts: Texts, held: Sequence[Exce
                 text = text[:cut]
             span = Span(item.id, start, start + len(text))
             start = span.end
-            pieces.extend(_kept_lines(span, text, texts, held))
+            pieces.extend(_kept_lines(span, text, texts, held, leave_out))
     return tuple(pieces)
 
 
-def _kept_lines(span: Span, text: str, texts: Texts, held: Sequence[Excerpt]) -> Iterable[Excerpt]:
+def _kept_lines(span: Span, text: str, texts: Texts, held: Sequence[Excerpt], leave_out: Talks) -> Iterable[Excerpt]:
     """Leave out of a stretch the lines that talk to a model and those shown already."""
     first = texts.place(span.evidence, span.start, span.end).line
     at, begun, number = 0, 0, first
     lines = text.splitlines(keepends=True)
-    bad = talks_to_a_model(text)
+    bad = leave_out(text)
     for index, line in enumerate(lines):
         here = Span(span.evidence, span.start + at, span.start + at + len(line))
         out = any(overlap(here, other.span) for other in held) or (
-            bad and talks_to_a_model("".join(lines[max(index - 1, 0) : index + 2]))
+            bad and leave_out("".join(lines[max(index - 1, 0) : index + 2]))
         )
         if out:
             if text[begun:at].strip():
@@ -95,10 +105,9 @@ def _kept_lines(span: Span, text: str, texts: Texts, held: Sequence[Excerpt]) ->
 
 
 def excerpts_around(
-    spans: Iterable[Span], texts: Texts, most: int, leave_out: Callable[[str], bool] | None = None
+    spans: Iterable[Span], texts: Texts, most: int, leave_out: Talks = talks_to_a_model
 ) -> tuple[Excerpt, ...]:
     """Give the lines around each span, none twice, without those that talk to a model."""
-    leave_out = leave_out or talks_to_a_model
     excerpts: list[Excerpt] = []
     for span in spans:
         excerpt = lines_around(span, texts)
@@ -108,11 +117,6 @@ def excerpts_around(
         if len(excerpts) >= most:
             break
     return tuple(excerpts)
-
-
-def talks_to_a_model(text: str) -> bool:
-    """Tell whether a text holds words that are meant for a language model."""
-    return any(True for _ in find_injections(text, 0))
 
 
 def overlap(one: Span, other: Span) -> bool:

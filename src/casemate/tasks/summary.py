@@ -7,7 +7,7 @@ from casemate.core.draft import Cited
 from casemate.core.finding import Citation
 from casemate.core.text import Span, Texts
 from casemate.tasks.composing import SENTENCES, compose_summary
-from casemate.tasks.excerpts import choose_excerpts, read_through
+from casemate.tasks.excerpts import Talks, choose_excerpts, read_through, talks_to_a_model
 from casemate.tasks.prompt import SENTENCES_SCHEMA
 from casemate.tasks.task import Material, Part, Sheet, Task
 
@@ -26,12 +26,12 @@ TASK = Task("summary", "the case in at most five sentences, each cited", (PART,)
 TITLE = "Summary"
 
 
-def build_material(case: Case, texts: Texts, quote_chars: int) -> Material:
+def build_material(case: Case, texts: Texts, quote_chars: int, leave_out: Talks = talks_to_a_model) -> Material:
     """Gather what a summary of a case rests on."""
     cite = citer(texts, quote_chars)
     composed = compose_summary(case.evidence, case.timeline, case.findings, case.observables, cite)
-    first = choose_excerpts(case.evidence, case.findings, case.timeline, texts)
-    excerpts = (*first, *read_through(case.evidence, texts, first))
+    first = choose_excerpts(case.evidence, case.findings, case.timeline, texts, leave_out)
+    excerpts = (*first, *read_through(case.evidence, texts, first, leave_out))
     return Material(
         case.id,
         case.marking,
