@@ -30,7 +30,9 @@ def export_encoder(trained: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     whole = out / "encoder.float.onnx"
     _write_onnx(model, whole)
-    quantize_dynamic(whole, out / "encoder.onnx", weight_type=QuantType.QInt8)
+    # A scale for each channel, and seven bits: one scale for all bends the vectors (cosine 0.977 to the float model, so
+    # 0.995), and the eighth bit overflows on processors without VNNI.
+    quantize_dynamic(whole, out / "encoder.onnx", weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
     whole.unlink()
     shutil.copyfile(base_model_folder() / "tokenizer.json", out / "tokenizer.json")
     heads = _shipped_heads({name: value.numpy() for name, value in state["heads"].items()}, papers["sources"])

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -90,13 +91,12 @@ def train_cvss(job: Job) -> None:
 
 
 def _read(job: Job) -> tuple[Split, list[Row]]:
-    """Return the split, and the rows to learn from without those of a test set."""
+    """Return the split, its rows to learn from without those of a test set, and the rows worth a step of training."""
     split = read_vulnerabilities(job.data / "cve")
-    chosen = choose_vulnerabilities(split.train)
     tests = job.data / "cti-bench-sample"
     if tests.is_dir():
-        chosen = drop_leaks(chosen, read_tests(tests), job.out / "decontamination.json")
-    return split, chosen
+        split.train = drop_leaks(split.train, read_tests(tests), job.out / "decontamination.json")
+    return split, choose_vulnerabilities(split.train)
 
 
 def _models(job: Job, split: Split, chosen: Sequence[Row]) -> tuple[NgramModel, Encoder | None]:
@@ -123,11 +123,21 @@ def train_shared_encoder(job: Job, split: Split, chosen: Sequence[Row]) -> None:
     """Train the encoder on recent rows and on technique sentences, export and seal it."""
     recent = [row for row in chosen if row.year >= _SINCE or (row.origin != "cna" and row.year >= 2017)]
     recent = [row for row in recent if row.weight >= 1]
-    sentences = read_sentences(job.data / "techniques", job.data / "knowledge" / "attack").train
+    sentences = _read_sentences(job)
     recipe = Recipe(steps=job.steps or Recipe().steps, minutes=job.minutes, seed=job.seed)
     if not (job.out / "encoder.pt").exists():
         train_encoder(recent, sentences, recipe, job.out, split.held["cwe-nvd"])
     export_encoder(job.out, job.out)
+
+
+def _read_sentences(job: Job) -> list[Row]:
+    """Return the technique sentences to learn from, without those that are near one held out or one of a test set."""
+    split = read_sentences(job.data / "techniques", job.data / "knowledge" / "attack")
+    tests = [(f"held:{row.name}:{place}", row.text) for held in split.held.values() for place, row in enumerate(held)]
+    if (job.data / "cti-bench-sample").is_dir():
+        tests += read_tests(job.data / "cti-bench-sample")
+    rows = [replace(row, name=f"{row.name}#{place}") for place, row in enumerate(split.train)]
+    return drop_leaks(rows, tests, job.out / "encoder.decontamination.json")
 
 
 def _seal(job: Job, name: str, files: list[str], figures: dict[str, Any]) -> None:
