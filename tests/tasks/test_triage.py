@@ -197,6 +197,28 @@ def test_nothing_found_gives_no_sentence():
     assert compose_summary((), (), (), (), lambda _: cite()) == ()
 
 
+def test_the_summary_says_whether_techniques_were_named_counted_or_estimated():
+    def told(*bases):
+        found = [Finding("", "technique", f"T110{n}", "", basis, (cite(),)) for n, basis in enumerate(bases)]
+        return compose_summary((), (), found, (), lambda _: cite())[0].text
+
+    assert told("specialist", "named", "computed") == "ATT&CK techniques named in the evidence: T1101."
+    assert told("specialist", "computed") == "ATT&CK techniques that what was counted or decoded fits: T1101."
+    assert told("specialist") == "ATT&CK techniques that the specialist reads in it: T1100."
+
+
+def test_the_summary_tells_the_judgement_on_alerts_last():
+    found = [
+        Finding("", "judgement", "2 of 40 groups of alerts to look at first", "", "specialist", (cite(),)),
+        Finding("", "detection", "a rule", "", "named", (cite(),)),
+    ]
+    texts = [sentence.text for sentence in compose_summary((), (), found, (), lambda _: cite())]
+    assert texts == [
+        "Detections raised: a rule.",
+        "The specialist for alerts names 2 of 40 groups of alerts to look at first.",
+    ]
+
+
 def test_a_report_without_findings_is_told_by_its_observables():
     seen = [
         Observable("domain-name", f"a{number}.com", f"a{number}[.]com", 1, (Span(EVIDENCE, 0, 7),))
