@@ -1,7 +1,7 @@
 """Where two makers say different things of the same question, both are shown and a person decides.
 
-Measured on CTI-RCM: where a 4B model and a linear model agree on a weakness they are right 77.8 % of the time; where they
-differ the language model alone is right 31.4 %. So a difference is told, never settled.
+Measured on CTI-RCM: where a 4B model and a linear model agree on a weakness they are right 77.8 % of the time; where
+they differ the language model alone is right 31.4 %. So a difference is told, never settled.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +42,15 @@ def find_disagreement(
     if len(makers) < 2 or set.intersection(*({one.value for one in group} for group in makers)):
         return None
     told = "; ".join(str(one) for group in makers for one in group)
-    pairs = ((one.value, other.value) for place, group in enumerate(makers) for one in group for more in makers[place + 1 :] for other in more)
+    pairs = (
+        (one.value, other.value)
+        for place, group in enumerate(makers)
+        for one in group
+        for more in makers[place + 1 :]
+        for other in more
+    )
     kinship = next((words for one, other in pairs if one != other and (words := akin(one, other))), "")
     message = f"they differ on {about}: {told}" + (f" ({kinship})" if kinship else "")
-    return Issue("opinions-differ", Severity.WARNING, message, source, about, "look at both and decide; nothing was chosen")
+    return Issue(
+        "opinions-differ", Severity.WARNING, message, source, about, "look at both and decide; nothing was chosen"
+    )

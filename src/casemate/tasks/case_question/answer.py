@@ -1,4 +1,4 @@
-"""Decide what a question about a case gets: an exact answer, the passages that may answer it, or that the evidence is silent."""
+"""Decide what a question about a case gets: an exact answer, passages that may hold one, or that the case is silent."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ SHOWN = 8
 """Passages that are shown and given to a model."""
 
 LEAST_COVERED = 0.5
-"""The share of a question, by the rarity of its words, that one passage must hold before anything is shown as an answer."""
+"""The share of a question, by the rarity of its words, that one passage must hold before it is shown as an answer."""
 
 MOST_UNKNOWN = 0.4
 """The share of a question that may stand nowhere in the evidence."""
@@ -40,7 +40,29 @@ REASONS = {
 """Why a question is answered by nothing: a stable code, and what it means."""
 
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][\w&-]*[a-z0-9][\w&-]*|\b[A-Z]{2,}[A-Z0-9-]*\b|[\"“'‘]([^\"”'’]{3,60})[\"”'’]")
-_PLAIN = frozenset("IP IPS URL URLS CVE CVES ID IDS UTC TTP TTPS MITRE ATT CK SHA MD5 DNS HTTP SSH".split())
+_PLAIN = frozenset(
+    [
+        "IP",
+        "IPS",
+        "URL",
+        "URLS",
+        "CVE",
+        "CVES",
+        "ID",
+        "IDS",
+        "UTC",
+        "TTP",
+        "TTPS",
+        "MITRE",
+        "ATT",
+        "CK",
+        "SHA",
+        "MD5",
+        "DNS",
+        "HTTP",
+        "SSH",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +77,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class CaseAnswer:
-    """What a question got. `basis` is `counted` (by code), `passages` (ranked, not read by anybody), `model` or `silent`.
+    """What a question got. `basis` is `counted` (by code), `passages` (ranked, read by nobody) or `silent`.
 
     `sentences` cite; `passages` come best first; `reason` is a key of `REASONS` when the evidence is silent, and
     `missing` names what was looked for in vain.

@@ -24,7 +24,7 @@ Scan = Callable[[str], Iterable[Sighting]]
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """What can be asked for: types of observable, attributes of records, kinds of finding, or the records themselves."""
+    """What can be asked for: types of observable, attributes of records, kinds of finding, or the records at all."""
 
     name: str
     observables: frozenset[str] = frozenset()
@@ -81,12 +81,87 @@ _ASKS = {
     "list": r"\b(?:which|what|list|show|name|give|enumerate)\b",
 }
 _NOTHING = frozenset(
-    "me all the are is was were there any in of that this these those case evidence log logs report data file files "
-    "seen found named mentioned present involved appear appears appeared occur occurs occurred recorded contain contains "
-    "does do did it distinct different unique a an and times time total happen happened be been been have has had every "
-    "activity please tell can could you we i to by appearing involves observed show shows exist exists".split()
+    [
+        "me",
+        "all",
+        "the",
+        "are",
+        "is",
+        "was",
+        "were",
+        "there",
+        "any",
+        "in",
+        "of",
+        "that",
+        "this",
+        "these",
+        "those",
+        "case",
+        "evidence",
+        "log",
+        "logs",
+        "report",
+        "data",
+        "file",
+        "files",
+        "seen",
+        "found",
+        "named",
+        "mentioned",
+        "present",
+        "involved",
+        "appear",
+        "appears",
+        "appeared",
+        "occur",
+        "occurs",
+        "occurred",
+        "recorded",
+        "contain",
+        "contains",
+        "does",
+        "do",
+        "did",
+        "it",
+        "distinct",
+        "different",
+        "unique",
+        "a",
+        "an",
+        "and",
+        "times",
+        "time",
+        "total",
+        "happen",
+        "happened",
+        "be",
+        "been",
+        "been",
+        "have",
+        "has",
+        "had",
+        "every",
+        "activity",
+        "please",
+        "tell",
+        "can",
+        "could",
+        "you",
+        "we",
+        "i",
+        "to",
+        "by",
+        "appearing",
+        "involves",
+        "observed",
+        "show",
+        "shows",
+        "exist",
+        "exists",
+    ]
 )
-_WITH_VALUE = frozenset("with from for on at together alongside same record records".split())
+_WITH_VALUE = frozenset(["with", "from", "for", "on", "at", "together", "alongside", "same", "record", "records"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +311,9 @@ def _listed(shape: Shape, thing: Thing, case: Case, records: Records, cite: Cite
             return None
         if seen is None:
             return Exact((), thing.records)
-        text = f"{seen.count:,} {thing.records} were read{'' if records.whole else ', and more could not be read again'}."
+        text = (
+            f"{seen.count:,} {thing.records} were read{'' if records.whole else ', and more could not be read again'}."
+        )
         return Exact((Sentence(text, (cite(seen.first_span), cite(seen.last_span))),))
     if thing.findings:
         return _of_findings([one for one in case.findings if one.kind in thing.findings], thing, shape.asks)

@@ -38,7 +38,7 @@ class _Tally:
 
 
 class Records:
-    """The records of a case with the place of each, as reading them again gives them; `whole` says that none is missing."""
+    """The records of a case with their places, as reading them again gives them; `whole` says that none is missing."""
 
     def __init__(self, events: Iterable[tuple[Event, Digest]] = (), *, whole: bool = True) -> None:
         self._events: list[tuple[Event, Span]] = [

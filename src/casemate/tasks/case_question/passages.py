@@ -1,11 +1,10 @@
-"""Cut the evidence of a case into passages that can be ranked and cited: findings, lines of logs, sentences of prose."""
+"""Cut the evidence of a case into passages to rank and cite: findings, lines of logs, sentences of prose."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from casemate.core.case import Case
 from casemate.core.evidence import Evidence
-from casemate.core.finding import Citation
 from casemate.core.text import Span, Texts
 from casemate.stages.classify.units import split_units
 from casemate.stages.extract.injections import find_injections
@@ -62,8 +61,3 @@ def _pieces(span: Span, item: Evidence, texts: Texts) -> Iterator[CasePassage]:
             continue
         place = Span(span.evidence, span.start + unit.start, span.start + unit.end)
         yield CasePassage(context + unit.text, place, f"{item.source} {template_of(unit.text[:500])}")
-
-
-def cite_passage(passage: CasePassage, cite: Callable[[Span], Citation]) -> Citation:
-    """Cite the evidence of a passage, word for word."""
-    return cite(passage.span)

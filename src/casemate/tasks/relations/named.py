@@ -44,7 +44,18 @@ _TYPES = {
     "technique": "attack-pattern",
 }
 _SEEN = frozenset(
-    "ipv4-addr ipv6-addr domain-name url file vulnerability attack-pattern intrusion-set malware autonomous-system".split()
+    [
+        "ipv4-addr",
+        "ipv6-addr",
+        "domain-name",
+        "url",
+        "file",
+        "vulnerability",
+        "attack-pattern",
+        "intrusion-set",
+        "malware",
+        "autonomous-system",
+    ]
 )
 _BY_ID = frozenset({"attack-pattern", "intrusion-set", "malware"})
 

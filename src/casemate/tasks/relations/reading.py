@@ -1,12 +1,12 @@
 """Relations of a report: sentence by sentence, and off the lists below a heading such as `EMOTET C2:`."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from casemate.core.finding import Citation
 from casemate.core.text import Span
-from casemate.stages.classify.units import Unit, split_units
+from casemate.stages.classify.units import split_units
 from casemate.stages.extract.injections import find_injections
 from casemate.stages.extract.relation_types import ADDRESSES
 from casemate.stages.extract.relations import LIST_CHARS, Mention, Relation, find_relations, find_row_relations
@@ -32,10 +32,11 @@ class CitedRelation:
 Cite = Callable[[Span], Citation]
 
 
-def read_relations(
-    text: str, evidence: Span, names: Names, scan: Scan, cite: Cite
-) -> Iterator[CitedRelation]:
-    """Read the relations of one text whose first character is that of `evidence`; sentences that talk to a model are passed over."""
+def read_relations(text: str, evidence: Span, names: Names, scan: Scan, cite: Cite) -> Iterator[CitedRelation]:
+    """Read the relations of one text whose first character is that of `evidence`.
+
+    Sentences that talk to a language model are passed over.
+    """
     for unit in split_units(text, MOST_UNITS):
         if any(True for _ in find_injections(unit.text, 0)):
             continue
@@ -80,7 +81,13 @@ def join_relations(found: Iterable[CitedRelation], most: int) -> tuple[CitedRela
     kept: dict[tuple[str, str, str, str, str], CitedRelation] = {}
     for one in found:
         relation = one.relation
-        key = (relation.subject.type, relation.subject.name, relation.relationship, relation.object.type, relation.object.name)
+        key = (
+            relation.subject.type,
+            relation.subject.name,
+            relation.relationship,
+            relation.object.type,
+            relation.object.name,
+        )
         held = kept.get(key)
         if held is None or (held.relation.hedged and not relation.hedged and held.basis == one.basis):
             kept[key] = one
