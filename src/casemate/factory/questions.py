@@ -56,6 +56,37 @@ SYNONYMS = {
     "detect": ("identify",),
     "system": ("host",),
     "network": ("networks",),
+    "execution": ("running",),
+    "encrypted": ("enciphered", "encoded"),
+    "credentials": ("logins", "passwords"),
+    "malicious": ("harmful", "hostile"),
+    "command": ("instruction",),
+    "commands": ("instructions",),
+    "download": ("fetch", "retrieve"),
+    "modify": ("change", "alter"),
+    "hide": ("conceal", "mask"),
+    "communicate": ("talk",),
+    "communications": ("traffic",),
+    "identify": ("find", "discover"),
+    "enable": ("turn on", "activate"),
+    "disable": ("turn off",),
+    "accounts": ("users",),
+    "access": ("reach",),
+    "application": ("program",),
+    "applications": ("programs",),
+    "remote": ("distant",),
+    "compromise": ("breach",),
+    "compromised": ("breached",),
+    "techniques": ("methods",),
+    "bypass": ("circumvent", "evade"),
+    "send": ("transmit",),
+    "store": ("keep", "save"),
+    "perform": ("carry out",),
+    "establish": ("set up",),
+    "gain": ("obtain",),
+    "sensitive": ("confidential",),
+    "input": ("data",),
+    "validate": ("check", "verify"),
 }
 
 
@@ -388,9 +419,73 @@ def _not_said(maker: Maker) -> Question | None:
             f"Which of the following is NOT described for {about}?",
             f"All of the following apply to {about} EXCEPT:",
             f"Which is not mentioned in {about}?",
+            f"Which of the following does not apply to {about}?",
+            f"Which of these has not been described for {about}?",
+            f"Which of the following is least likely with {about}?",
+            f"What is not a feature of {about}?",
         )
     )
     return maker.ask("not-said", stem, maker.thin(maker.sentence(far.text), 0.3, 20), held, key)
+
+
+def _kin(maker: Maker) -> tuple[Piece, str, list[Piece]]:
+    """Choose a passage, what it is about, and the other passages of the same sort about the same."""
+    piece = maker.random.choice(maker.groups[maker.random.choice(("procedure", "technique", "mitigates", "relation"))])
+    sort, key = maker.sort_of(piece), piece.other or piece.id
+    of_key = maker.by_other[key] if piece.other else maker.by_id[f"{sort}|{key}"]
+    return piece, key, [one for one in of_key if maker.sort_of(one) == sort]
+
+
+def _all_of(maker: Maker) -> Question | None:
+    """Ask with an option that takes in all or some others, or denies them; it is the right one half of the time."""
+    piece, key, mine = _kin(maker)
+    form = maker.random.choice(("all", "both", "none"))
+    holds = maker.random.random() < 0.5
+    held = {"all": 3 if holds else 1, "both": 2 if holds else 1, "none": 0 if holds else 1}[form]
+    far = [one for one in maker.random.sample(maker.groups[maker.sort_of(piece)], 8) if (one.other or one.id) != key]
+    if len(mine) < held or len(far) < 3:
+        return None
+    texts = [(maker.thin(maker.sentence(one.text), 0.3, 20), True) for one in maker.random.sample(mine, held)]
+    texts += [(maker.thin(maker.sentence(one.text), 0.3, 20), False) for one in far[: 3 - held]]
+    if len({text for text, _ in texts} - {""}) < 3:
+        return None
+    maker.random.shuffle(texts)
+    true = [place for place, (_, is_held) in enumerate(texts) if is_held]
+    pair = true if len(true) == 2 else sorted(maker.random.sample(range(3), 2))
+    last = {
+        "all": "All of the above",
+        "none": "None of the above",
+        "both": "Both " + " and ".join("ABC"[place] for place in pair),
+    }[form]
+    about = maker.label(piece.title.rpartition(" uses ")[2].rpartition(" mitigates ")[2])
+    stem = maker.random.choice(("Which of the following applies to", "What is described for", "Which is true of"))
+    right = 3 if holds else true[0]
+    return Question(f"{form}-of", f"{stem} {about}?", (*(text for text, _ in texts), last), right, key)
+
+
+_NUMBER = re.compile(r"(?<![\w.-])(?:(?:19|20)\d\d|\d{1,5})(?![\w-]|\.\d)")
+
+
+def _number(maker: Maker) -> Question | None:
+    """Ask for a year or another number of a sentence."""
+    piece = maker.random.choice(maker.groups[maker.random.choice(("procedure", "technique", "actor", "malware"))])
+    said = maker.sentence(piece.text)
+    found = _NUMBER.findall(said)
+    if not found:
+        return None
+    right = maker.random.choice(found)
+    value = int(right)
+    near = (
+        [value + step for step in (-3, -2, -1, 1, 2, 3, 10)]
+        if value < 1900
+        else [value + x for x in (-4, -2, -1, 1, 2)]
+    )
+    wrong = [str(one) for one in near if one >= 0]
+    about = maker.label(piece.title.partition(" uses ")[0])
+    word = "year" if value > 1900 and len(right) == 4 else "number"
+    stem = maker.thin(re.sub(rf"(?<!\w){right}(?!\w)", "", said), 0.3)
+    maker.random.shuffle(wrong)
+    return maker.ask("number", f"Which {word} is told of {about}: {stem}?", right, wrong, piece.id)
 
 
 SORTS: dict[str, tuple[Callable[[Maker], Question | None], int]] = {
@@ -404,6 +499,8 @@ SORTS: dict[str, tuple[Callable[[Maker], Question | None], int]] = {
     "continued": (_continued, 12),
     "term": (_term, 10),
     "not-said": (_not_said, 14),
+    "all-of": (_all_of, 8),
+    "number": (_number, 3),
 }
 """Sort of question -> how it is made, and how many of some hundred are of this sort."""
 
@@ -420,7 +517,7 @@ def make_questions(knowledge: Knowledge, count: int, seed: int = 20) -> list[Que
         sort = maker.random.choice(sorts)
         if sort in {"which-mitigation", "how-mitigated"} and not maker.groups["mitigates"]:
             continue
-        if sort in {"who", "what-done", "term", "not-said"} and not maker.groups["procedure"]:
+        if sort in {"who", "what-done", "term", "not-said", "all-of", "number"} and not maker.groups["procedure"]:
             continue
         question = SORTS[sort][0](maker)
         if question:

@@ -42,9 +42,10 @@ class Answer:
     """An answer with the passages behind it.
 
     With options `answer` is the letter of one, and `scores` gives the probability of each letter; they add up to 1, and
-    that of the answer is calibrated on made questions about entries that were held out; without, `answer` is a quotation of the first passage and `scores` is
-    empty. `abstained` says that nothing was answered and `reason` why; `guess` is the letter that the evidence favours
-    all the same. `passages` come in the order of what they say for the answer.
+    that of the answer is calibrated on made questions about entries that were held out. Without options `answer` is a
+    quotation of the first passage and `scores` is empty. `abstained` says that nothing was answered and `reason` why;
+    `guess` is the letter that the evidence favours all the same. `passages` come in the order of what they say for the
+    answer.
     """
 
     answer: str
