@@ -20,6 +20,7 @@ LOG = logging.getLogger(__name__)
 Array = NDArray[Any]
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _SURE_LOSS = 0.002
+_QUICK = 0.55
 
 
 class Seen:
@@ -102,14 +103,20 @@ def _curve(chances: Array, truths: NDArray[np.int64], chosen: NDArray[np.bool_])
 
 
 def _choose_sure(quick: Array, both: Array, truths: NDArray[np.int64]) -> float:
-    """Return the least probability of the first model from which the second gains less than two in a thousand."""
+    """Return the least probability of the first model from which the second gains less than two in a thousand.
+
+    It is never so high that fewer than `_QUICK` of the texts are answered by the first model alone, which takes a
+    tenth of the time.
+    """
     tops, right_alone = quick.max(axis=1), quick.argmax(axis=1) == truths
     right_both = both.argmax(axis=1) == truths
-    for cut in np.arange(0.5, 1.0, 0.01):
+    highest = float(np.quantile(tops, 1 - _QUICK))
+    for cut in np.arange(0.5, highest, 0.01):
         certain = tops >= cut
         if (right_both[certain].sum() - right_alone[certain].sum()) / len(tops) <= _SURE_LOSS:
             return round(float(cut), 3)
-    return 1.01
+    LOG.info("the first model answers from %.3f; the second would gain more than two in a thousand there", highest)
+    return round(highest, 3)
 
 
 def apply(seen: Seen, tuned: dict[str, Any]) -> tuple[Array, Array, NDArray[np.bool_]]:
