@@ -144,7 +144,7 @@ def after_roll_back(state: State, name: str = "") -> tuple[State, Applied, Appli
     fitting = {
         slot: stack
         for slot, stack in state.slots.items()
-        if stack and (stack[-1].name == name or (not name and stack[-1].bundle))
+        if stack and stack[-1].bundle and name in ("", stack[-1].name)
     }
     if len(fitting) > 1:
         names = ", ".join(sorted(stack[-1].name for stack in fitting.values()))
