@@ -44,6 +44,7 @@ class Protocol:
         max_tokens: generated tokens of one reply.
         seed: of the first trial; the next have the next numbers.
         seconds: time limit of one reply.
+        adapter: of the model, if it has any; empty for the base.
     """
 
     trials: int = 5
@@ -51,6 +52,7 @@ class Protocol:
     max_tokens: int = 512
     seed: int = 42
     seconds: float = 300.0
+    adapter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ def build_request(prompt: str, protocol: Protocol, trial: int) -> Request:
         temperature=protocol.temperature,
         seed=protocol.seed + trial,
         seconds=protocol.seconds,
+        adapter=protocol.adapter,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from casemate.cli.bench_cti import TASKS, add_tasks, measure_task, print_tables
+from casemate.cli.bench_injection import add_injection, measure, print_injection
 from casemate.cli.terminal import visible
 from casemate.core.errors import WrongUsage
 
@@ -28,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     commands.add_argument("--big-mb", type=int, default=2000, metavar="MB", help="size of the big log, 0 leaves it out")
     for name in (extract, gold, commands):
         name.add_argument("--json", action="store_true", help="as JSON instead of a table")
+    add_injection(names)
     add_tasks(names)
 
 
@@ -45,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.name in TASKS:
         _print({name: value for name, value in results.items() if name not in _TABLES})
         print_tables(results)
+    elif arguments.name == "injection":
+        print_injection(results)
     else:
         _print(results)
     return 0
@@ -86,7 +90,7 @@ def _shown(value: object) -> str:
     return visible(", ".join(map(str, value))) if isinstance(value, list | tuple) else visible(str(value))
 
 
-_MEASURES = {"extract": _extract, "gold": _gold, "commands": _commands}
+_MEASURES = {"extract": _extract, "gold": _gold, "commands": _commands, "injection": measure}
 
 _TABLES = frozenset({"coverage", "reliability", "by_class", "model", "together"})
 """What a report holds beside plain figures."""

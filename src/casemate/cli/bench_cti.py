@@ -32,6 +32,7 @@ def add_tasks(names: "argparse._SubParsersAction[Any]") -> None:
         model.add_argument("--temperature", type=float, default=0.3, metavar="T", help="default: 0.3")
         model.add_argument("--max-tokens", type=int, default=512, metavar="N", help="of one reply (default: 512)")
         model.add_argument("--seed", type=int, default=42, metavar="N", help="of the first trial (default: 42)")
+        model.add_argument("--adapter", default="", metavar="NAME", help="an adapter of the model (default: none)")
         model.add_argument("--parallel", type=int, default=1, metavar="N", help="requests at a time (default: 1)")
         model.add_argument("--replies", metavar="FILE", help="kept and gone on from (default: NAME.replies.jsonl here)")
         model.add_argument("--cut", type=float, metavar="P", help="below it the cascade asks the model")
@@ -78,7 +79,9 @@ def _measure_model(arguments: argparse.Namespace, per_item: Path) -> dict[str, A
     from casemate.cli.terminal import Progress
 
     data = Path(arguments.data)
-    protocol = Protocol(arguments.trials, arguments.temperature, arguments.max_tokens, arguments.seed)
+    protocol = Protocol(
+        arguments.trials, arguments.temperature, arguments.max_tokens, arguments.seed, adapter=arguments.adapter
+    )
     longest = max((estimate_prompt(one) for one in read_prompts(arguments.name, data, arguments.limit)), default=1)
     policy = open_policy(arguments)
     roomy = replace(policy.limits, prompt_tokens=longest, answer_tokens=protocol.max_tokens)
@@ -102,11 +105,11 @@ def _measure_model(arguments: argparse.Namespace, per_item: Path) -> dict[str, A
 
 def print_tables(report: Mapping[str, Any]) -> None:
     """Print the tables of a report; the plain figures are printed before."""
-    _table("coverage: score of the surest rows", [report["coverage"]], tuple(report["coverage"]))
-    _table("reliability", report["reliability"], ("from", "to", "n", "probability", "accuracy"))
+    print_table("coverage: score of the surest rows", [report["coverage"]], tuple(report["coverage"]))
+    print_table("reliability", report["reliability"], ("from", "to", "n", "probability", "accuracy"))
     if "by_class" in report:
         rows = [{"class": name, **figures} for name, figures in report["by_class"].items()]
-        _table("by class", rows, ("class", "n", "precision", "recall", "f1"))
+        print_table("by class", rows, ("class", "n", "precision", "recall", "f1"))
     if "model" in report:
         _print_model(report)
 
@@ -115,19 +118,20 @@ def _print_model(report: Mapping[str, Any]) -> None:
     model, together = report["model"], report["together"]
     print(f"\n{_cell(model['name'])}, {model['n']} rows, {model['protocol']['trials']} trials ({model['metric']})")
     rows = [{"reading": name, **model[name]} for name in ("last_line", "anywhere")]
-    _table("the model alone", rows, ("reading", "score", "deviation", "unparsable", "score_of_parsed", "trials"))
+    print_table("the model alone", rows, ("reading", "score", "deviation", "unparsable", "score_of_parsed", "trials"))
     for reading in ("last_line", "anywhere"):
         both = together[reading]
         agreed = [{"": name, "share": both[name]} for name in ("agreement", "disagreement", "unparsable")]
-        _table(f"specialist and model ({reading})", agreed, ("", "share"))
+        print_table(f"specialist and model ({reading})", agreed, ("", "share"))
         parts = {**both, **both["cascade"]}
         names = [name for name, value in parts.items() if isinstance(value, Mapping) and "n" in value]
-        _table("", [{"": name, **parts[name]} for name in names], ("", "n", "score"))
+        print_table("", [{"": name, **parts[name]} for name in names], ("", "n", "score"))
         cuts = both.get("cuts") or [{"cut": together["cut"], **both["cascade"]}]
-        _table(f"cascade ({reading})", cuts, ("cut", "asked", "score", "deviation"))
+        print_table(f"cascade ({reading})", cuts, ("cut", "asked", "score", "deviation"))
 
 
-def _table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows as a table with a heading."""
     cells = [[_cell(column) for column in columns], *([_cell(row[column]) for column in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     if title:
