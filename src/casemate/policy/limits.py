@@ -34,6 +34,7 @@ class Limits:
     case_inputs: int = 20_000  # files of one case; more are several cases
     directory_files: int = 1_000_000  # files found under one folder that was named
     template_lines: int = 200_000  # lines of one source turned into templates, to relate cases
+    log_templates: int = 20_000  # templates of the lines that `casemate logs` reads; the lines of more are one group
     observables_per_case: int = 200_000  # distinct ones
     spans_per_observable: int = 20  # places kept of each; all are counted
     payload_depth: int = 8  # encodings inside each other
