@@ -46,6 +46,7 @@ def draft_case(arguments: argparse.Namespace) -> int:
     """Run one of `CASE_TASKS`, keep the draft in the case, and show it."""
     from casemate.audit import NewAuditEvent
     from casemate.pipeline.drafting import draft
+    from casemate.pipeline.metering import meter
 
     policy = open_policy(arguments)
     with open_store(arguments.store, policy) as store:
@@ -55,7 +56,8 @@ def draft_case(arguments: argparse.Namespace) -> int:
                 f"there is no case {arguments.id}", way_out="`casemate case list` shows the cases there are"
             )
         texts = store.texts_of(case.id)
-        with open_tools(arguments, policy) as tools, Progress() as progress:
+        with open_tools(arguments, policy) as opened, Progress() as progress:
+            tools = meter(opened, store, case.id, actor(), arguments.action)
             task, material = CASE_TASKS[arguments.action][2](arguments, case, texts, tools)
             made = draft(task, material, tools, texts, seed=arguments.seed, progress=progress)
         body = (

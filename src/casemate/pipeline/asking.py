@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from casemate.core.assessment import Sentence
-from casemate.core.errors import EngineFailed
+from casemate.core.errors import EngineFailed, QuotaReached
 from casemate.core.issue import Issue, Severity
 from casemate.pipeline.tools import Tools
 from casemate.stages.generate import Completion, Model, Request, marker_of
@@ -63,7 +63,7 @@ class Told:
 class Asking:
     """What stays the same over the requests of one draft: seed, a name for the run, and what extraction saw.
 
-    `prompt_tokens` bounds each request; 0 stands for the policy's limit.
+    `prompt_tokens` bounds each request; 0 stands for the policy's limit. `adapter` is one that the model has, or empty.
     """
 
     seed: int
@@ -72,6 +72,7 @@ class Asking:
     prompt_tokens: int = 0
     given: str = ""
     question: str = ""
+    adapter: str = ""
 
 
 def ask(part: Part, excerpts: Sequence[Excerpt], asking: Asking, tools: Tools) -> Told:
@@ -95,7 +96,7 @@ def ask(part: Part, excerpts: Sequence[Excerpt], asking: Asking, tools: Tools) -
         given=asking.given,
         question=asking.question,
     )
-    completion, failure = _complete(model, request, tools.policy.retries)
+    completion, failure = _complete(model, replace(request, adapter=asking.adapter), tools.policy.retries)
     if completion is None:
         return Told(issues=(failure,) if failure else (), requests=1, failed=True)
     proposed, unread = part.read(completion.text)
@@ -134,6 +135,9 @@ def _complete(model: Model, request: Request, retries: int) -> tuple[Completion 
                 f"the language model gave no answer ({error.message}); what it was asked for is composed without it"
             )
             failure = Issue("engine-failed", Severity.WARNING, message, way_out=error.way_out)
+        except QuotaReached as error:
+            message = f"{error.message}; what it was asked for is composed without it"
+            return None, Issue("quota-reached", Severity.WARNING, message, way_out=error.way_out)
     return None, failure
 
 

@@ -7,15 +7,18 @@ from casemate.core.issue import Issue, Severity
 from casemate.core.observable import Observable
 from casemate.pipeline.asking import Asking, Told, ask
 from casemate.pipeline.tools import Tools
+from casemate.stages.generate import choose_adapter
 from casemate.stages.validate import Excerpt
-from casemate.tasks.summary import PART
+from casemate.tasks.summary import PART, TASK
 
 
 def ask_model(
     excerpts: Sequence[Excerpt], observables: Sequence[Observable], tools: Tools, seed: int, run: str
 ) -> Told:
     """Ask the model once for a summary of the excerpts and keep the sentences that pass every check."""
-    return ask(PART, excerpts, Asking(seed, run, frozenset(item.value for item in observables)), tools)
+    adapter = choose_adapter(tools.model, [TASK.adapter]) if tools.model else ""
+    asking = Asking(seed, run, frozenset(item.value for item in observables), adapter=adapter)
+    return ask(PART, excerpts, asking, tools)
 
 
 def choose_summary(

@@ -11,6 +11,7 @@ from casemate.core.issue import Issue, Severity
 from casemate.core.text import Texts
 from casemate.pipeline.asking import Asking, Told, read_all
 from casemate.pipeline.tools import Tools
+from casemate.stages.generate import choose_adapter
 from casemate.stages.validate import check_citations
 from casemate.tasks.task import Material, Sheet, Task
 
@@ -35,7 +36,8 @@ def draft(
     """
     started = time.monotonic()
     run = digest_value([material.case, [one.id for one in material.evidence], task.name, material.about])
-    asking = Asking(seed, run, material.seen, question=material.question)
+    adapter = choose_adapter(tools.model, [task.adapter]) if tools.model else ""
+    asking = Asking(seed, run, material.seen, question=material.question, adapter=adapter)
     total = Told()
     sections: list[Section] = []
     issues: list[Issue] = []
@@ -64,7 +66,7 @@ def draft(
         model=model.digest if model else None,
         model_name=model.name if model else "none",
         prompt=task.digest if total.requests else None,
-        adapter=task.adapter if total.requests else "",
+        adapter=adapter if total.requests else "",
         requests=total.requests,
         prompt_tokens=total.prompt_tokens,
         cached_tokens=total.cached_tokens,
@@ -79,7 +81,9 @@ def draft(
 def _ask(task: Task, sheet: Sheet, asking: Asking, tools: Tools, progress: Progress) -> Told:
     if sheet.part is None or tools.model is None or not sheet.excerpts:
         return Told()
-    own = Asking(asking.seed, asking.run, asking.seen, given=sheet.given, question=asking.question)
+    own = Asking(
+        asking.seed, asking.run, asking.seen, given=sheet.given, question=asking.question, adapter=asking.adapter
+    )
     return read_all(task, sheet.part, sheet.excerpts, own, tools, progress)
 
 

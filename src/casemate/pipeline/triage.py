@@ -21,6 +21,7 @@ from casemate.core.observable import Observable
 from casemate.core.text import Texts
 from casemate.pipeline.asking import Told
 from casemate.pipeline.assessing import ask_model, choose_summary
+from casemate.pipeline.metering import meter
 from casemate.pipeline.reading import Reading, edition_of, read_source
 from casemate.pipeline.receiving import Received, receive
 from casemate.pipeline.specialists import find_shown_techniques
@@ -165,6 +166,7 @@ def _make_case(
     told = Told()
     if tools.model is not None:
         progress(f"asking {tools.model.name}")
+        tools = meter(tools, store, case_id, order.actor, "triage")
         excerpts = choose_excerpts(evidence, findings, timeline, texts, tools.defences.leave_out)
         told = ask_model(excerpts, observables, tools, order.seed, case_id)
     composed = compose_summary(evidence, timeline, findings, observables, cite)

@@ -58,6 +58,7 @@ class Limits:
     prompt_tokens: int = 600  # estimated; what the model reads, instruction included
     answer_tokens: int = 360  # what it may write
     draft_requests: int = 4  # parts of the evidence that a task reads with a model, and one request more to choose
+    explain_chars: int = 16 * MIB  # characters that `casemate explain` holds in memory
     answer_seconds: float = 60.0  # one request to a model
     engine_start_seconds: float = 120.0  # loading a model
     report_evidence_chars: int = 200_000  # of evidence text in one HTML report

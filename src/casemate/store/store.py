@@ -240,6 +240,11 @@ class Store:
         with self._database.reading() as connection:
             return tuple(chain.stored_events(connection, subject))
 
+    def events_since(self, time: datetime, after: int = 0) -> tuple[AuditEvent, ...]:
+        """Return the events numbered above `after` that are not older than `time`, the newest first."""
+        with self._database.reading() as connection:
+            return tuple(chain.events_since(connection, time, after))
+
     def audit_events(self) -> Iterator[AuditEvent]:
         """Read the whole chain in order; `NotTrusted` at a row that is no event any more."""
         with self._database.reading() as connection:

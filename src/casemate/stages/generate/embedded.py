@@ -72,7 +72,7 @@ class Embedded:
         self.adapters = tuple(adapter.name for adapter in adapters)
         self._adapters = {key: one for one in reversed(adapters) for key in (one.digest, one.name)}
         self._loaded = {one.digest: number for number, one in enumerate(a for a in adapters if a.fault is None)}
-        self._slots, self._turn, self._shares = options.slots, threading.Semaphore(options.slots), Shares()
+        self.at_once, self._turn, self._shares = options.slots, threading.Semaphore(options.slots), Shares()
         self._header, self._turns = header, turns
         wanted = limits.prompt_tokens + limits.answer_tokens + _FENCE_TOKENS
         self.engine = EngineProcess(
@@ -111,7 +111,7 @@ class Embedded:
 
     def complete_all(self, requests: Iterable[Request], retries: int = 1) -> Iterator[Answer]:
         """Answer a queue in order, as many requests at once as there are slots."""
-        return answer_in_order(self.complete, requests, self._slots, retries)
+        return answer_in_order(self.complete, requests, self.at_once, retries)
 
     def _adapter(self, wanted: str) -> Adapter | None:
         if not wanted:

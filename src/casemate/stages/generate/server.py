@@ -45,7 +45,7 @@ class Served:
     ) -> None:
         self._url = _checked_url(url, policy)
         self._model, self._key, self._retries = model, key, policy.retries
-        self._transport, self._at_once, self._shares = transport, at_once, Shares(joules=lambda: None)
+        self._transport, self.at_once, self._shares = transport, at_once, Shares(joules=lambda: None)
         self.adapters = tuple(adapters)
         self.name = f"{model}@{urlsplit(self._url).netloc}"
         self.digest: Digest = digest_value(["server", self._url, model])
@@ -70,7 +70,7 @@ class Served:
 
     def complete_all(self, requests: Iterable[Request], retries: int = 1) -> Iterator[Answer]:
         """Answer a queue in order, several requests at once."""
-        return answer_in_order(self.complete, requests, self._at_once, retries)
+        return answer_in_order(self.complete, requests, self.at_once, retries)
 
     def _ask(self, request: Request) -> Completion:
         import httpx
