@@ -81,7 +81,11 @@ def test_a_negated_question_turns_the_evidence_round(shelf: Knowledge):
         ("Which weakness describes a product that does not release memory?", False),
         ("Which weakness is present in code that is not thread-safe?", False),
         ("Which CWE applies because permissions are not checked?", False),
+        ("Which malware encrypts all files except executables?", False),
+        ("All of these are tactics of it except", True),
+        ("In ICS, all of the following are assets except which one?", True),
         ("What is the effect of incorrect authorization?", False),
+        ("What does the following describe: features that the runtime offers and that do not apply?", False),
         ("Why do adversaries prefer tools that are not known to defenders?", False),
     ],
 )

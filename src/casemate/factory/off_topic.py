@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from casemate.factory.questions import Question
+from casemate.factory.question_maker import Question
 from casemate.knowledge.records import object_of, objects_of, text_of, tidy
 
 CLUSTERS = ("firearms", "china-defence-universities", "nace", "ukhsa-culture-collections", "uavs")

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from casemate.factory.off_topic import everyday_questions, make_off_topic
-from casemate.factory.questions import Question, make_questions
+from casemate.factory.question_maker import Question
+from casemate.factory.questions import make_questions
 from casemate.knowledge import Knowledge, build_default, import_file
 from casemate.stages.classify.weights import seal_weights
 from casemate.stages.retrieve.option_weights import FILE, SIGNS

@@ -19,10 +19,9 @@ _NEGATED = re.compile(
     # exists "when the product does not check" turns nothing round
     rf"|\b[Ww](?:hich|hat|ho)(?:\s+(?:of\s+(?:the\s+)?(?:following|these|those|below)|(?!(?:{_STARTS_CLAUSE})\b)[\w&/()'-]+)){{0,6}}?"
     rf"\s+(?:{_AUXILIARY})"
-    r"|\bexcept\s*(?:for\s*)?[:?.]|\ball\b[^?]{0,160}\bexcept\b|\bexcept\b[^?]{0,40}\?"
+    r"|\bexcept\s*(?:for\s*)?(?:[:?.]|$|(?:which|one|what)\b)|(?:^|[.:,]\s*)[Aa]ll\b[^?]{0,160}\bexcept\b"
     r"|\bleast\s+(?:likely|effective|relevant|useful|common|suitable|appropriate)\b"
     r"|\b(?:is|are)\s+(?:an?\s+|the\s+)?(?:unlikely|incorrect|false|untrue|wrong|inaccurate)\b(?!\s+(?:authori|authenti|permission|privilege))"
-    r"|\b(?:does|do)\s+not\s+(?:belong|apply|fit|correspond|match)\b[^.?!]{0,60}\?\s*$",
 )
 
 
