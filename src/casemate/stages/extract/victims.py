@@ -5,32 +5,39 @@ from collections.abc import Iterator
 from functools import cache
 
 
-def _names(text: str) -> list[str]:
-    return [" ".join(name.split()) for name in text.split(";")]
+def _coded(text: str) -> dict[str, str]:
+    pairs = (" ".join(one.split()).partition(" ") for one in text.split(";"))
+    return {name: code for code, _, name in pairs}
 
 
-_COUNTRIES = _names(
+_COUNTRIES = _coded(
     """
-        Afghanistan; Albania; Algeria; Argentina; Armenia; Australia; Austria; Azerbaijan; Bahrain; Bangladesh; Belarus;
-        Belgium; Bolivia; Bosnia and Herzegovina; Brazil; Brunei; Bulgaria; Cambodia; Cameroon; Canada; Chile; China;
-        Colombia; Costa Rica; Croatia; Cuba; Cyprus; Czech Republic; Denmark; Ecuador; Egypt; Estonia; Ethiopia;
-        Finland; France; Germany; Ghana; Greece; Guatemala; Hong Kong; Hungary; Iceland; India; Indonesia; Iran; Iraq;
-        Ireland; Israel; Italy; Japan; Kazakhstan; Kenya; Kosovo; Kuwait; Kyrgyzstan; Laos; Latvia; Lebanon; Libya;
-        Lithuania; Luxembourg; Malaysia; Malta; Mexico; Moldova; Mongolia; Montenegro; Morocco; Myanmar; Nepal;
-        Netherlands; New Zealand; Nigeria; North Korea; North Macedonia; Norway; Oman; Pakistan; Palestine; Panama;
-        Paraguay; Peru; Philippines; Poland; Portugal; Qatar; Romania; Russia; Rwanda; Saudi Arabia; Senegal; Serbia;
-        Singapore; Slovakia; Slovenia; South Africa; South Korea; Spain; Sri Lanka; Sudan; Sweden; Switzerland; Syria;
-        Taiwan; Tajikistan; Tanzania; Thailand; Tibet; Tunisia; Turkmenistan; Uganda; Ukraine; United Arab Emirates;
-        United Kingdom; United States; Uruguay; Uzbekistan; Venezuela; Vietnam; Yemen; Zambia; Zimbabwe
-        """
-)
-
-_REGIONS = _names(
+    AF Afghanistan; AL Albania; DZ Algeria; AR Argentina; AM Armenia; AU Australia; AT Austria; AZ Azerbaijan; BH
+    Bahrain; BD Bangladesh; BY Belarus; BE Belgium; BO Bolivia; BA Bosnia and Herzegovina; BR Brazil; BN Brunei; BG
+    Bulgaria; KH Cambodia; CM Cameroon; CA Canada; CL Chile; CN China; CO Colombia; CR Costa Rica; HR Croatia; CU
+    Cuba; CY Cyprus; CZ Czech Republic; DK Denmark; EC Ecuador; EG Egypt; EE Estonia; ET Ethiopia; FI Finland; FR
+    France; DE Germany; GH Ghana; GR Greece; GT Guatemala; HK Hong Kong; HU Hungary; IS Iceland; IN India; ID
+    Indonesia; IR Iran; IQ Iraq; IE Ireland; IL Israel; IT Italy; JP Japan; KZ Kazakhstan; KE Kenya; XK Kosovo; KW
+    Kuwait; KG Kyrgyzstan; LA Laos; LV Latvia; LB Lebanon; LY Libya; LT Lithuania; LU Luxembourg; MY Malaysia; MT
+    Malta; MX Mexico; MD Moldova; MN Mongolia; ME Montenegro; MA Morocco; MM Myanmar; NP Nepal; NL Netherlands; NZ
+    New Zealand; NG Nigeria; KP North Korea; MK North Macedonia; NO Norway; OM Oman; PK Pakistan; PS Palestine; PA
+    Panama; PY Paraguay; PE Peru; PH Philippines; PL Poland; PT Portugal; QA Qatar; RO Romania; RU Russia; RW
+    Rwanda; SA Saudi Arabia; SN Senegal; RS Serbia; SG Singapore; SK Slovakia; SI Slovenia; ZA South Africa; KR
+    South Korea; ES Spain; LK Sri Lanka; SD Sudan; SE Sweden; CH Switzerland; SY Syria; TW Taiwan; TJ Tajikistan; TZ
+    Tanzania; TH Thailand; TN Tunisia; TM Turkmenistan; UG Uganda; UA Ukraine; AE United Arab Emirates; GB United
+    Kingdom; US United States; UY Uruguay; UZ Uzbekistan; VE Venezuela; VN Vietnam; YE Yemen; ZM Zambia; ZW Zimbabwe
     """
-        Africa; Asia; Central Asia; Eastern Europe; Europe; Latin America; Middle East; North America; South America;
-        South Asia; Southeast Asia; Western Europe
-        """
 )
+"""Name -> code of ISO 3166-1; Kosovo has the one that the European Commission uses."""
+
+_REGIONS = _coded(
+    """
+    africa Africa; asia Asia; central-asia Central Asia; eastern-europe Eastern Europe; europe Europe;
+    latin-america-caribbean Latin America; western-asia Middle East; northern-america North America; south-america
+    South America; southern-asia South Asia; south-eastern-asia Southeast Asia; western-europe Western Europe
+    """
+)
+"""Name -> value of `region-ov` (STIX 2.1, section 10.23)."""
 
 _OTHER_NAMES = {"UK": "United Kingdom", "U.K.": "United Kingdom", "USA": "United States", "U.S.": "United States",
     "US": "United States", "UAE": "United Arab Emirates", "Republic of Korea": "South Korea"}  # fmt: skip
@@ -71,10 +78,12 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-])(?:(?P<place>{place})|(?P<sector>(?i:{alone})|(?i:{led}){_AFTER}))(?![\w-])")
 
 
-def find_victims(text: str) -> Iterator[tuple[int, int, str, str]]:
-    """Yield start, end, STIX type (`location`, `identity`) and name of each country, region and sector in a text."""
+def find_victims(text: str) -> Iterator[tuple[int, int, str, str, str]]:
+    """Yield start, end, STIX type, name and code of each country, region (`location`) and sector (`identity`)."""
     for found in _pattern().finditer(text):
         if found["place"]:
-            yield found.start(), found.end(), "location", _OTHER_NAMES.get(found[0], found[0])
+            name = _OTHER_NAMES.get(found[0], found[0])
+            code = _COUNTRIES.get(name) or _REGIONS.get(name, "")
+            yield found.start(), found.end(), "location", name, code
         else:
-            yield found.start(), found.end(), "identity", _SECTORS[found[0].lower()]
+            yield found.start(), found.end(), "identity", _SECTORS[found[0].lower()], ""

@@ -85,6 +85,12 @@ class PassageIndex:
         unknown = sum(weight for term, weight in weights.items() if not self.holds(term))
         return unknown / (sum(weights.values()) or 1.0)
 
+    def share_held(self, question: str, text: str) -> float:
+        """Give the share 0..1 of a question, by what its terms say, that a text holds."""
+        weights = self.weights(question_terms(question))
+        _, held = self._score(Counter(_terms(text)), weights)
+        return held / (sum(weights.values()) or 1.0)
+
     def rank(self, question: str, kinds: Sequence[Hashable] = (), most: int = 20) -> tuple[Ranked, ...]:
         """Rank the passages that hold a term of the question, best first, at most `ALIKE_KEPT` of one kind.
 

@@ -20,7 +20,7 @@ MOST_CHARS = 1_000
 SHOWN = 8
 """Passages that are shown and given to a model."""
 
-LEAST_COVERED = 0.5
+LEAST_COVERED = 0.45
 """The share of a question, by the rarity of its words, that one passage must hold before it is shown as an answer."""
 
 MOST_UNKNOWN = 0.4

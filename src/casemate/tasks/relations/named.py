@@ -66,7 +66,7 @@ def mentions_in(text: str, names: Names, scan: Scan) -> tuple[Mention, ...]:
     A name that several things bear keeps the name as written and no id: none is picked.
     """
     found = [*_named(text, names), *_seen(text, names, scan)]
-    found += [Mention(start, end, type_, name) for start, end, type_, name in find_victims(text)]
+    found += [Mention(*victim) for victim in find_victims(text)]
     kept: list[Mention] = []
     for one in found:
         if not any(one.start < other.end and other.start < one.end for other in kept):
