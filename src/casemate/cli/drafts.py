@@ -93,7 +93,22 @@ def _summary(
     return summary.TASK, summary.build_material(case, texts, tools.policy.limits.quote_chars, tools.defences.leave_out)
 
 
+def _add_reader(parser: argparse.ArgumentParser) -> None:
+    readers = ("executive", "analyst", "engineer")
+    parser.add_argument("--reader", choices=readers, default="analyst", help="who reads it next (default: analyst)")
+
+
+def _brief(
+    arguments: argparse.Namespace, case: "Case", texts: "StoredTexts", tools: "Tools"
+) -> "tuple[Task, Material]":
+    from casemate.tasks import brief
+
+    quote_chars, leave_out = tools.policy.limits.quote_chars, tools.defences.leave_out
+    return brief.TASK, brief.build_material(case, arguments.reader, texts, quote_chars, leave_out)
+
+
 CASE_TASKS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None], Build]] = {
     "summary": ("the case in at most five sentences, each cited", _no_options, _summary),
+    "brief": ("a report draft for the next reader, marked as a draft", _add_reader, _brief),
 }
 """Task -> its line in the help, what adds its options, and what makes its material from a case."""

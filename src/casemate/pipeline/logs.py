@@ -117,11 +117,12 @@ def read_logs(
     now: datetime,
     numbers: LineNumbers | None = None,
     progress: Callable[[str], None] = lambda _: None,
-    see_chunk: Callable[[Chunk], None] = lambda _: None,
+    see_chunk: Callable[[int, Chunk], None] = lambda _part, _chunk: None,
 ) -> Logs:
     """Read every line once; memory does not grow with the number of lines.
 
-    `now` gives the year to times that have none. With `numbers` the group of each line can be told afterwards.
+    `now` gives the year to times that have none. With `numbers` the group of each line can be told afterwards;
+    `see_chunk` is shown each chunk and the number of its part over all sources.
     """
     logs = Logs()
     groups = LogGroups(limits.log_templates)
@@ -131,7 +132,7 @@ def read_logs(
         top = base
         for item in (source,) if isinstance(source, Issue) else read(source, limits, events=False):
             if isinstance(item, Chunk):
-                see_chunk(item)
+                see_chunk(base + item.part, item)
                 _see_chunk(item, base, groups, logs, lines_of, now, numbers)
                 progress(f"{logs.lines:,} lines read")
             elif isinstance(item, Opened):

@@ -29,7 +29,8 @@ def draft_lines(page: Page, draft: Draft) -> None:
     if not draft.sections and not draft.facts:
         page.line("  Nothing was found that a citation could carry.")
     for section in draft.sections:
-        page.head(section.title)
+        page.line()
+        page.line(section.title, "head")
         for sentence in section.sentences:
             marks = "".join(f"[{number}]" for number in marks_of(notes, sentence.citations))
             tag = " (model)" if sentence.basis == "model" and draft.basis == "mixed" else ""
