@@ -46,7 +46,7 @@ def _forms(verb: str) -> tuple[str, ...]:
     if re.fullmatch(r"[^aeiou]*[aeiou][^aeiouwxy]", verb):
         stem, doubled = verb, verb + verb[-1]
         return verb, verb + "s", doubled + "ed", doubled + "ing"
-    if verb.endswith("y"):
+    if re.search(r"[^aeiou]y$", verb):
         return verb, verb[:-1] + "ies", verb[:-1] + "ied", verb + "ing"
     third = verb + ("es" if verb.endswith(("s", "x", "ch", "sh")) else "s")
     return verb, third, stem + "ed", stem + "ing"
