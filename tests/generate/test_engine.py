@@ -188,3 +188,11 @@ def test_socket_filter_leaves_local_sockets_only() -> None:
     code = SOCKETS.format(folder=str(Path(engine_child.__file__).parent))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_slot_that_holds_the_instruction_is_chosen_then_an_empty_one_then_the_one_free_for_longest() -> None:
+    slots = [engine_child.Slot(None, number) for number in range(3)]
+    slots[0].primed, slots[1].primed = ("a", 1, None), ("b", 1, None)
+    assert engine_child.choose_slot(slots, ("b", 1, None)) is slots[1]
+    assert engine_child.choose_slot(slots, ("b", 1, 0)) is slots[2]
+    assert engine_child.choose_slot(slots[:2], ("c", 1, None)) is slots[0]

@@ -255,13 +255,31 @@ def test_descriptions_become_running_text() -> None:
 def test_the_default_knowledge(tmp_path: Path) -> None:
     said: list[str] = []
     releases = build_default(tmp_path / "index", lambda what, _done, _total: said.append(what), now=NOW)
-    assert [release.name for release in releases] == ["CWE", "MISP galaxy", "MISP warning lists"]
+    assert [release.name for release in releases] == [
+        "CWE",
+        "MISP galaxy",
+        "CAPEC (in part, by pytm)",
+        "ATT&CK Enterprise",
+        "ATT&CK ICS",
+        "ATT&CK Mobile",
+        "MISP warning lists",
+    ]
+    assert all(
+        "The MITRE Corporation" in release.notice for release in releases if release.name != "MISP warning lists"
+    )
     assert said
     with Knowledge.open(tmp_path / "index") as knowledge:
         technique = knowledge.entry("T1059.001")
         assert technique is not None
         assert technique.fact("tactic") == "execution"
         assert [entry.id for entry in knowledge.resolve("T1086")] == ["T1086", "T1059.001"]
+        assert technique.release == next(one.digest for one in releases if one.name == "MISP galaxy")
+        assert knowledge.search("LSASS memory", ("procedure",))
+        assert all(passage.kind != "procedure" for passage in knowledge.search("LSASS memory"))
+        campaign, pattern = knowledge.entry("C0014"), knowledge.entry("CAPEC-66")
+        assert campaign is not None
+        assert pattern is not None
+        assert ("weakness", "CWE-89") in pattern.links
         weakness = knowledge.entry("CWE-79")
         assert weakness is not None
         assert "List of known URL Shorteners domains" in knowledge.flags("url", "https://bit.ly/abc")

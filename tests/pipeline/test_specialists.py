@@ -1,5 +1,6 @@
 """The learned specialists inside the path, played by fakes."""
 
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -128,3 +129,26 @@ def test_the_likeliest_groups_are_cited():
 def test_an_abstention_is_no_finding():
     assert judge_alerts(Judge("unknown-rules")) == ()
     assert AlertJudge().findings(Specialists(open_disposition=Judge), lambda _: ()) == ()
+
+
+def test_what_is_prepared_beside_other_work_is_opened_once_and_waited_for():
+    opened, may_go_on = [], threading.Event()
+
+    def open_slowly():
+        may_go_on.wait(10)
+        opened.append("attack")
+        return Reader(0.9)
+
+    specialists = Specialists(open_techniques=open_slowly, open_disposition=Judge)
+    specialists.prepare()
+    specialists.prepare()
+    assert opened == []
+    may_go_on.set()
+    assert specialists.techniques() is specialists.techniques()
+    assert opened == ["attack"]
+
+
+def test_nothing_is_prepared_that_the_policy_does_not_name():
+    specialists = Specialists((), open_techniques=lambda: pytest.fail("asked"), open_disposition=Judge)
+    specialists.prepare()
+    assert specialists.techniques() is None

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from casemate.core.cost import Cost
 from casemate.core.errors import WrongUsage
 from casemate.core.marking import Marking, strictest
-from casemate.policy import Policy, load_policy
+from casemate.policy import Policy, Price, Quota, load_policy
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -53,3 +54,43 @@ def test_the_strictest_marking_is_carried():
     assert strictest([Marking.GREEN, Marking.AMBER_STRICT, Marking.CLEAR]) is Marking.AMBER_STRICT
     assert strictest([]) is Marking.AMBER
     assert Marking.AMBER_STRICT.label == "TLP:AMBER+STRICT"
+
+
+def test_quota_and_prices(tmp_path: Path):
+    text = """
+[quota]
+tokens_per_case = 5000
+[[prices]]
+name = "hosted"
+prompt_million = 3.0
+generated_million = 15.0
+[[prices]]
+name = "our own box"
+machine_hour = 0.36
+currency = "EUR"
+"""
+    policy = load_policy(written(tmp_path, text))
+    assert (policy.quota.tokens_per_case, policy.quota.tokens_per_day) == (5000, 0)
+    cost = Cost(2, 1_000_000, 400_000, 100_000, 7200.0)
+    assert [round(price.of(cost), 6) for price in policy.prices] == [4.5, 0.72]
+
+
+def test_prices_decide_no_result_and_the_quota_does():
+    assert Policy(prices=(Price("hosted", 3.0),)).digest == Policy().digest
+    assert Policy(quota=Quota(tokens_per_case=1)).digest != Policy().digest
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[quota]\ntokens_per_case = -1", "tokens_per_case"),
+        ("[quota]\nseconds_per_case = nan", "seconds_per_case"),
+        ("[quota]\ntokens = 5", "quota.tokens"),
+        ('[[prices]]\nname = ""', "name of its own"),
+        ('[[prices]]\nname = "a"\n[[prices]]\nname = "a"', "name of its own"),
+        ('[[prices]]\nname = "a"\nmachine_hour = inf', "'a': amounts"),
+    ],
+)
+def test_quota_and_prices_that_make_no_sense_are_refused(tmp_path: Path, text: str, named: str):
+    with pytest.raises(WrongUsage, match=named):
+        load_policy(written(tmp_path, text))

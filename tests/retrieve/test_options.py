@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from casemate.knowledge import Knowledge
 from casemate.stages.retrieve.entities import entities_in, ids_in
-from casemate.stages.retrieve.options import FEATURES, compared, is_negated, measure, trained_weights, weigh_options
+from casemate.stages.retrieve.negation import is_negated
+from casemate.stages.retrieve.option_weights import trained_weights
+from casemate.stages.retrieve.options import FEATURES, NAMES, RAW, compared, measure, weigh_options
 from tests.retrieve.shelf import make_shelf
 
 
@@ -67,6 +69,28 @@ def test_a_negated_question_turns_the_evidence_round(shelf: Knowledge):
         ("Which weakness exists when the product does not check a length?", False),
         ("Which mitigation prevents software that is not signed?", False),
         ("Which one of the following is not a platform of it?", True),
+        ("Which of the following does not apply to it?", True),
+        ("Which tactic cannot be served by it?", True),
+        ("What is not a feature of it?", True),
+        ("Which of these hasn't been described?", True),
+        ("Which option is least likely to help?", True),
+        ("Which statement about it is incorrect?", True),
+        ("Which of the following measures is typically not recommended?", True),
+        ("Which data sources, with the exception of all logs, are used?", False),
+        ("What happens when a server does not validate its input?", False),
+        ("Which weakness describes a product that does not release memory?", False),
+        ("Which weakness is present in code that is not thread-safe?", False),
+        ("Which CWE applies because permissions are not checked?", False),
+        ("Which mitigations for T1003.001 in the Windows matrix are not recommended?", True),
+        ("According to the page, which mitigation is not listed?", True),
+        ("What describes a product in which inputs are not checked?", False),
+        ("Which technique hides payloads in files, which are not signed?", False),
+        ("Which malware encrypts all files except executables?", False),
+        ("All of these are tactics of it except", True),
+        ("In ICS, all of the following are assets except which one?", True),
+        ("What is the effect of incorrect authorization?", False),
+        ("What does the following describe: features that the runtime offers and that do not apply?", False),
+        ("Why do adversaries prefer tools that are not known to defenders?", False),
     ],
 )
 def test_negation_is_read(question: str, negated: bool):
@@ -87,7 +111,7 @@ def test_the_longest_name_is_taken(shelf: Knowledge):
 
 
 def test_every_feature_has_its_weights():
-    assert trained_weights().shape == (2 * len(FEATURES),)
+    assert trained_weights().options.shape == (len(NAMES),) == (2 * len(FEATURES) + len(RAW),)
 
 
 def test_equal_options_are_equally_likely(shelf: Knowledge):
@@ -100,7 +124,8 @@ def test_equal_options_are_equally_likely(shelf: Knowledge):
 def test_any_text_is_weighed_to_one(question: str, options: list[str], shelf: Knowledge):
     weighed = weigh_options(question, options, shelf.pieces)
     assert sum(weighed.probabilities) == pytest.approx(1.0)
-    assert compared(weighed.measured).shape == (len(options), 2 * len(FEATURES))
+    assert compared(weighed.measured).shape == (len(options), len(NAMES))
+    assert 0.0 <= weighed.chance <= 1.0
 
 
 def test_measuring_twice_is_the_same(shelf: Knowledge):

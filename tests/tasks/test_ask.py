@@ -1,11 +1,13 @@
 """A question is answered with its passages, or not at all."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casemate.factory.off_topic import everyday_questions
 from casemate.knowledge import Knowledge
 from casemate.tasks.ask import MOST_CHARS, REASONS, answer_question
 from tests.retrieve.shelf import ITEMS, make_shelf
@@ -67,3 +69,35 @@ def test_any_text_is_answered_or_refused(question: str, options: list[str], shel
     answer = answer_question(question, options, shelf.pieces)
     assert answer.abstained is bool(answer.reason)
     assert bool(answer.answer) is not answer.abstained
+
+
+def test_questions_of_everyday_life_are_hardly_ever_answered(knowledge_file: Path):
+    with Knowledge.open(knowledge_file) as knowledge:
+        answers = [answer_question(one.text, one.options, knowledge.pieces) for one in everyday_questions()]
+    assert sum(answer.abstained for answer in answers) >= 0.85 * len(answers)
+
+
+def test_the_default_knowledge_answers_with_a_probability(knowledge_file: Path):
+    options = (
+        "Credential Access Protection (M1043)",
+        "Boot Integrity (M1046)",
+        "Data Backup (M1053)",
+        "Pre-compromise",
+    )
+    with Knowledge.open(knowledge_file) as knowledge:
+        asked = "Which mitigation of OS Credential Dumping (T1003) uses Credential Guard to protect LSA secrets"
+        right = answer_question(f"{asked}?", options, knowledge.pieces)
+        assert right.answer == "A"
+        assert right.scores["A"] > 0.7
+        turned = answer_question(
+            "Which of the following is NOT a mitigation of OS Credential Dumping (T1003)?",
+            (
+                "Credential Access Protection",
+                "Password Policies",
+                "Application Isolation and Sandboxing",
+                "User Training",
+            ),
+            knowledge.pieces,
+        )
+        assert turned.negated
+        assert turned.guess == "C"

@@ -4,7 +4,6 @@ Source of files and scores: Alam et al. 2024, "CTIBench: A Benchmark for Evaluat
 (CC BY-NC-SA 4.0). CTI-RCM is scored by accuracy, CTI-VSP by the mean absolute deviation of the base score.
 """
 
-import csv
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,33 +11,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from casemate.bench.calibration import calibration_error, coverage_curve, describe_probabilities
+from casemate.bench.cti_table import read_table
 from casemate.core.errors import WrongUsage
 
 A = TypeVar("A")
-_FIELD_LIMIT = 4_000_000
+
+__all__ = ["MEASURES", "Item", "asked", "calibration_error", "make_report", "measure_rcm", "measure_vsp", "read_items"]
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One row of a task: its address, the text it asks about, and the published answer."""
+    """One row of a task: its place (from 0) and address, the text it asks about, and the published answer."""
 
     name: str
     text: str
     truth: str
+    number: int = 0
 
 
-def read_items(path: Path, column: str = "Description") -> list[Item]:
-    """Read a TSV of CTI-Bench; `WrongUsage` where it is none."""
-    before = csv.field_size_limit(_FIELD_LIMIT)
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-        return [Item(row["URL"].rsplit("/", 1)[-1], row[column], row["GT"].strip()) for row in rows]
-    except (OSError, KeyError, AttributeError, UnicodeDecodeError, csv.Error) as error:
-        message = f"{path} is no CTI-Bench table with URL, {column} and GT: {error}"
-        raise WrongUsage(message, way_out="name the TSV file as it is published") from error
-    finally:
-        csv.field_size_limit(before)
+def read_items(path: Path, column: str = "Description", limit: int | None = None) -> list[Item]:
+    """Read a TSV of CTI-Bench, the first `limit` rows of it; `WrongUsage` where it is none."""
+    rows = read_table(path, ("URL", column, "GT"))[:limit]
+    return [Item(row["URL"].rsplit("/", 1)[-1], row[column], row["GT"], at) for at, row in enumerate(rows)]
 
 
 def asked(items: Sequence[Item], ask: Callable[[str], A]) -> list[tuple[Item, A, float]]:
@@ -57,15 +52,6 @@ def quantile(values: Sequence[float], share: float) -> float:
     """Return the value below which a share of the values lies (nearest rank)."""
     ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0
-
-
-def calibration_error(pairs: Sequence[tuple[float, bool]], bins: int = 10) -> float:
-    """Return the expected calibration error: the mean distance of probability and accuracy over equal bins of 0..1."""
-    error = 0.0
-    for at in range(bins):
-        inside = [pair for pair in pairs if min(int(pair[0] * bins), bins - 1) == at]
-        error += abs(sum(chance for chance, _ in inside) - sum(right for _, right in inside))
-    return error / len(pairs) if pairs else 0.0
 
 
 def make_report(
@@ -88,20 +74,21 @@ def make_report(
     }
 
 
-def measure_rcm(path: Path, per_item: Path, weights: Path | None = None) -> dict[str, Any]:
+def measure_rcm(path: Path, per_item: Path, weights: Path | None = None, limit: int | None = None) -> dict[str, Any]:
     """Measure CTI-RCM: which weakness a vulnerability has, as NVD labels it.
 
     A text on which the specialist abstains counts as its first guess, and as wrong where it has none.
     """
     from casemate.stages.classify.cwe import CweSpecialist
 
-    items = read_items(path)
+    items = read_items(path, limit=limit)
     specialist = CweSpecialist.open(weights)
     rows: list[dict[str, Any]] = []
     for item, answer, spent in asked(items, lambda text: specialist.rank([text], "nvd")[0]):
         names = [name for name, _ in answer.candidates]
         rows.append(
             {
+                "number": item.number,
                 "id": item.name,
                 "truth": item.truth,
                 "answer": names[0] if names else "",
@@ -121,11 +108,12 @@ def measure_rcm(path: Path, per_item: Path, weights: Path | None = None) -> dict
         "coverage50_accuracy": round(_mean(row["right"] for row in surest), 4),
         "abstained": sum(row["abstained"] for row in rows),
         "by_encoder": sum(row["maker"] == "encoder" for row in rows),
-        "calibration_error": round(calibration_error([(row["probability"], row["right"]) for row in rows]), 4),
+        "coverage": coverage_curve(rows, "probability", lambda some: _mean(row["right"] for row in some)),
+        **describe_probabilities([(row["probability"], row["right"]) for row in rows]),
     }
 
 
-def measure_vsp(path: Path, per_item: Path, weights: Path | None = None) -> dict[str, Any]:
+def measure_vsp(path: Path, per_item: Path, weights: Path | None = None, limit: int | None = None) -> dict[str, Any]:
     """Measure CTI-VSP: the mean absolute deviation of the base score; an abstention counts as its guess.
 
     A text for which there is no guess counts as the score that is farthest from the truth.
@@ -133,7 +121,7 @@ def measure_vsp(path: Path, per_item: Path, weights: Path | None = None) -> dict
     from casemate.stages.classify.cvss import CvssSpecialist
     from casemate.stages.classify.cvss_score import base_score, parse_vector
 
-    items = [(item, parse_vector(item.truth)) for item in read_items(path)]
+    items = [(item, parse_vector(item.truth)) for item in read_items(path, limit=limit)]
     specialist = CvssSpecialist.open(weights)
     truths = {item.name: base_score(vector) for item, vector in items if vector is not None}
     known = [item for item, vector in items if vector is not None]
@@ -143,6 +131,7 @@ def measure_vsp(path: Path, per_item: Path, weights: Path | None = None) -> dict
         deviation = max(truth, 10 - truth) if answer.score is None else abs(answer.score - truth)
         rows.append(
             {
+                "number": item.number,
                 "id": item.name,
                 "truth": item.truth,
                 "truth_score": truth,
@@ -161,7 +150,8 @@ def measure_vsp(path: Path, per_item: Path, weights: Path | None = None) -> dict
         "unscored": len(items) - len(known),
         "vector_accuracy": round(_mean(row["right"] for row in rows), 4),
         "abstained": sum(row["abstained"] for row in rows),
-        "calibration_error": round(calibration_error([(row["probability"], row["right"]) for row in rows]), 4),
+        "coverage": coverage_curve(rows, "probability", lambda some: _mean(row["deviation"] for row in some)),
+        **describe_probabilities([(row["probability"], row["right"]) for row in rows]),
     }
 
 
@@ -170,10 +160,10 @@ def _mean(values: Any) -> float:
     return sum(held) / len(held) if held else 0.0
 
 
-def _measure_ate(path: Path, per_item: Path, weights: Path | None = None) -> dict[str, Any]:
+def _measure_ate(path: Path, per_item: Path, weights: Path | None = None, limit: int | None = None) -> dict[str, Any]:
     from casemate.bench.cti_ate import measure_ate
 
-    return measure_ate(path, per_item, weights)
+    return measure_ate(path, per_item, weights, limit)
 
 
 MEASURES: Mapping[str, Callable[..., dict[str, Any]]] = {
@@ -181,4 +171,4 @@ MEASURES: Mapping[str, Callable[..., dict[str, Any]]] = {
     "cti-rcm": measure_rcm,
     "cti-vsp": measure_vsp,
 }
-"""Task -> what measures it: `(tsv, per_item, weights=None) -> report`."""
+"""Task -> what measures it: `(tsv, per_item, weights=None, limit=None) -> report`."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from casemate.bench.calibration import coverage_curve, describe_probabilities
 from casemate.bench.cti import Item, asked, make_report, read_items
 from casemate.stages.classify.attack import TechniqueSpecialist, parent_of
 from casemate.stages.classify.units import Unit, split_units
@@ -50,9 +51,13 @@ def ids_of(answer: str) -> frozenset[str]:
     return frozenset(parent_of(part) for part in re.findall(r"T\d{4}(?:\.\d{3})?", answer.upper()))
 
 
-def measure_ate(path: Path, per_item: Path, weights: Path | None = None) -> dict[str, Any]:
-    """Measure CTI-ATE from the text alone: no name is looked up, no id in the text is read."""
-    items = read_items(path)
+def measure_ate(path: Path, per_item: Path, weights: Path | None = None, limit: int | None = None) -> dict[str, Any]:
+    """Measure CTI-ATE from the text alone: no name is looked up, no id in the text is read.
+
+    The coverage curve orders rows by the mean probability of the techniques that were answered; the calibration is that
+    of every answered technique.
+    """
+    items = read_items(path, limit=limit)
     specialist = TechniqueSpecialist.open(weights)
     rows = []
     for item, answer, spent in asked(items, lambda text: techniques_of_description(text, specialist)):
@@ -67,6 +72,10 @@ def measure_ate(path: Path, per_item: Path, weights: Path | None = None) -> dict
         "mean_recall": round(means["recall"], 4),
         "abstained": sum(not row["answer"] for row in rows),
         "threshold": specialist.text_threshold,
+        "coverage": coverage_curve(rows, "probability", _f1),
+        **describe_probabilities(
+            [(chance, name in row["truth"]) for row in rows for name, chance in row["probabilities"].items()]
+        ),
     }
 
 
@@ -76,6 +85,7 @@ def _row(item: Item, answer: Mapping[str, float], bar: float, spent: float) -> d
     right = len(truth & set(said))
     precision, recall = right / len(said) if said else 0.0, right / len(truth) if truth else 0.0
     return {
+        "number": item.number,
         "id": item.name,
         "truth": sorted(truth),
         "answer": said,
@@ -83,6 +93,7 @@ def _row(item: Item, answer: Mapping[str, float], bar: float, spent: float) -> d
         "precision": precision,
         "recall": recall,
         "f1": 2 * precision * recall / (precision + recall) if right else float(not truth and not said),
+        "probability": round(sum(answer[name] for name in said) / len(said), 4) if said else 0.0,
         "probabilities": {name: round(answer[name], 4) for name in said},
         "ms": round(spent, 3),
     }

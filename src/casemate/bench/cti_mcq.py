@@ -5,55 +5,42 @@ Source of files and scores: Alam et al. 2024, "CTIBench: A Benchmark for Evaluat
 and the prompt are not read for the answer.
 """
 
-import csv
 import json
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from casemate.bench.calibration import coverage_curve, describe_probabilities
+from casemate.bench.cti_table import read_table
 from casemate.core.errors import WrongUsage
 
 if TYPE_CHECKING:
     from casemate.knowledge import Knowledge
 
 LETTERS = ("A", "B", "C", "D")
-_FIELD_LIMIT = 4_000_000
 
 Row = tuple[str, str, tuple[str, ...], str]
 """Address, question, options, the published letter."""
 
 
-def read_questions(path: Path) -> list[Row]:
-    """Read the TSV of CTI-MCQ as it is published; `WrongUsage` where it is none."""
-    before = csv.field_size_limit(_FIELD_LIMIT)
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-        return [
-            (
-                row.get("URL") or "",
-                row["Question"],
-                tuple(row[f"Option {letter}"] for letter in LETTERS),
-                row["GT"].strip(),
-            )
-            for row in rows
-        ]
-    except (OSError, KeyError, AttributeError, UnicodeDecodeError, csv.Error) as error:
-        message = f"{path} is no CTI-MCQ table with Question, Option A to Option D and GT: {error}"
-        raise WrongUsage(message, way_out="name the TSV file as it is published") from error
-    finally:
-        csv.field_size_limit(before)
+def read_questions(path: Path, limit: int | None = None) -> list[Row]:
+    """Read the TSV of CTI-MCQ as it is published, the first `limit` rows of it; `WrongUsage` where it is none."""
+    options = tuple(f"Option {letter}" for letter in LETTERS)
+    rows = read_table(path, ("URL", "Question", *options, "GT"))[:limit]
+    return [(row["URL"], row["Question"], tuple(row[name] for name in options), row["GT"]) for row in rows]
 
 
-def measure_mcq(path: Path, per_item: Path, knowledge: "Knowledge") -> dict[str, Any]:
+def measure_mcq(path: Path, per_item: Path, knowledge: "Knowledge", limit: int | None = None) -> dict[str, Any]:
     """Measure CTI-MCQ: accuracy of the option that the evidence favours, over all rows.
 
     A question on which `ask` abstains counts as the option it favours all the same, and as wrong where it favours none;
-    how many these are, and the accuracy over the others, is told beside it.
+    how many these are, and the accuracy over the others, is told beside it. What stands for a probability is the weight
+    of evidence of the favoured option.
     """
     from casemate.tasks.ask import answer_question
 
-    questions = read_questions(path)
+    questions = read_questions(path, limit)
     rows: list[dict[str, Any]] = []
     for warm, (address, question, options, truth) in enumerate([*questions[:1], *questions]):
         started = time.perf_counter()
@@ -62,11 +49,13 @@ def measure_mcq(path: Path, per_item: Path, knowledge: "Knowledge") -> dict[str,
         if warm:  # the first is asked twice, to leave the opening of files out of the time
             rows.append(
                 {
+                    "number": warm - 1,
                     "id": address,
                     "truth": truth,
                     "answer": answer.guess,
                     "right": answer.guess == truth,
                     "scores": dict(answer.scores),
+                    "probability": max(answer.scores.values(), default=0.0),
                     "abstained": answer.abstained,
                     "reason": answer.reason,
                     "negated": answer.negated,
@@ -95,11 +84,13 @@ def _report(rows: list[dict[str, Any]], per_item: Path, knowledge: "Knowledge") 
         "accuracy_of_answered": _share(given),
         "negated": sum(row["negated"] for row in rows),
         "accuracy_of_negated": _share([row for row in rows if row["negated"]]),
+        "coverage": coverage_curve(rows, "probability", _share),
+        **describe_probabilities([(row["probability"], row["right"]) for row in rows]),
         "knowledge": {release.name: release.version for release in knowledge.releases()},
     }
 
 
-def _share(rows: list[dict[str, Any]]) -> float:
+def _share(rows: Sequence[Mapping[str, Any]]) -> float:
     return round(sum(row["right"] for row in rows) / len(rows), 4) if rows else 0.0
 
 

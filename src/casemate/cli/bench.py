@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from casemate.cli.bench_cti import TASKS, add_tasks, measure_task
+from casemate.cli.bench_cti import TASKS, add_tasks, measure_task, print_tables
+from casemate.cli.bench_injection import add_injection, measure, print_injection
 from casemate.cli.home import knowledge_path
 from casemate.cli.terminal import visible
 from casemate.core.errors import WrongUsage
@@ -34,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     service.add_argument("--big-mb", type=int, default=100, metavar="MB", help="log of the big case (default: 100)")
     for name in (extract, gold, commands, service):
         name.add_argument("--json", action="store_true", help="as JSON instead of a table")
+    add_injection(names)
     add_tasks(names)
 
 
@@ -48,6 +50,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise WrongUsage(f"{data} is no folder", way_out="name the folder with the data: --data FOLDER")
     if arguments.json:
         print(json.dumps(results, indent=1))
+    elif arguments.name in TASKS:
+        _print({name: value for name, value in results.items() if name not in _TABLES})
+        print_tables(results)
+    elif arguments.name == "injection":
+        print_injection(results)
     else:
         _print(results)
     return 0
@@ -95,4 +102,7 @@ def _shown(value: object) -> str:
     return visible(", ".join(map(str, value))) if isinstance(value, list | tuple) else visible(str(value))
 
 
-_MEASURES = {"extract": _extract, "gold": _gold, "commands": _commands, "service": _service}
+_MEASURES = {"extract": _extract, "gold": _gold, "commands": _commands, "injection": measure, "service": _service}
+
+_TABLES = frozenset({"coverage", "reliability", "by_class", "model", "together"})
+"""What a report holds beside plain figures."""

@@ -5,6 +5,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from casemate.cli.case_drafts import ACTIONS as DRAFTING
+from casemate.cli.case_drafts import add_actions
+from casemate.cli.drafts import CASE_TASKS, add_draft_options, draft_case
 from casemate.cli.home import actor, add_store_option, open_policy, open_store
 from casemate.cli.terminal import tell, visible, write_result
 from casemate.cli.triage import FORMATS
@@ -23,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     show = actions.add_parser("show", help="one case as text")
     show.add_argument("id", metavar="CASE")
+    show.add_argument("--cost", action="store_true", help="what the language model took instead, beside your prices")
 
     similar = actions.add_parser("similar", help="earlier cases that share something rare, and what it is")
     similar.add_argument("id", metavar="CASE")
@@ -47,10 +51,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     evidence.add_argument("--output", metavar="FILE", required=True, help="write it there; it is as hostile as it came")
     for action in (listing, show, similar, review, export, evidence):
         add_store_option(action)
+    add_actions(actions)
+    for name, (text, add, _) in CASE_TASKS.items():
+        task = actions.add_parser(name, help=text, description=text)
+        task.add_argument("id", metavar="CASE")
+        add(task)
+        add_draft_options(task)
+        add_store_option(task)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the action says."""
+    if arguments.action in DRAFTING:
+        return DRAFTING[arguments.action][2](arguments)
+    if arguments.action in CASE_TASKS:
+        return draft_case(arguments)
     return _ACTIONS[arguments.action](arguments)
 
 
@@ -71,13 +86,33 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    if arguments.cost:
+        return _show_cost(arguments)
     from casemate.stages.export import render_text
 
     with open_store(arguments.store, open_policy(arguments)) as store:
         case = store.case(arguments.id)
         if case is None:
             raise _missing(arguments.id)
-        write_result(render_text(case, store.texts_of(case.id), colour=sys.stdout.isatty()).encode(), None)
+        drafts = store.drafts(case.id)
+        text = render_text(case, store.texts_of(case.id), drafts, colour=sys.stdout.isatty())
+        write_result(text.encode(), None)
+    return 0
+
+
+def _show_cost(arguments: argparse.Namespace) -> int:
+    from casemate.cli.cost import cost_lines
+    from casemate.pipeline.metering import costs_by_task
+
+    policy = open_policy(arguments)
+    with open_store(arguments.store, policy) as store:
+        if store.case(arguments.id) is None:
+            raise _missing(arguments.id)
+        costs = costs_by_task(store.history(arguments.id))
+    for line in cost_lines(costs, policy.prices) if costs else ():
+        print(line)
+    if not costs:
+        tell("no language model was asked anything for this case")
     return 0
 
 
@@ -145,7 +180,7 @@ def _export(arguments: argparse.Namespace) -> int:
         case = store.case(arguments.id)
         if case is None:
             raise _missing(arguments.id)
-        data = render(case, arguments.format, store.texts_of(case.id))
+        data = render(case, arguments.format, store.texts_of(case.id), store.drafts(case.id))
         write_result(data, arguments.output)
         body = (("format", arguments.format), ("sha256", digest_bytes(data)), ("reviewed", str(case.reviewed).lower()))
         store.record(NewAuditEvent(actor(), "case.exported", case.id, body))

@@ -42,13 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
     from casemate.stages.ingest import find_sources
 
     policy = open_policy(arguments)
+    specialists = Specialists(policy.specialists)
+    specialists.prepare()
     marking = Marking(arguments.marking) if arguments.marking else policy.default_marking
     with (
         open_knowledge() as knowledge,
         open_language_model(arguments.model, policy) as model,
         open_store(arguments.store, policy) as store,
     ):
-        specialists = Specialists(policy.specialists)
         tools = Tools(policy, knowledge, Scanner(cache=cache_folder()), model, specialists)
         with Progress() as progress:
             order = Order(marking, actor(), arguments.seed)

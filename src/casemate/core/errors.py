@@ -29,6 +29,10 @@ class RefusedByPolicy(CasemateError):
     """The site's policy does not allow what was asked."""
 
 
+class QuotaReached(RefusedByPolicy):
+    """The policy's quota of a language model's tokens or seconds is used up; what was finished is kept."""
+
+
 class EngineFailed(CasemateError):
     """A language-model engine died, hung or gave something that is no answer."""
 

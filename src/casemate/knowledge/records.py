@@ -94,8 +94,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u
 
 def tidy(text: str) -> str:
     """Make running text of a description: citations, link targets, tags and control characters go, words stay."""
-    text = _CITATION.sub("", _LINKED.sub(r"\1", text))
-    text = _CONTROL.sub("", _TAG.sub(" ", text))
+    if "(" in text:
+        text = _CITATION.sub("", _LINKED.sub(r"\1", text))
+    text = _CONTROL.sub("", _TAG.sub(" ", text) if "<" in text else text)
     return _BREAKS.sub("\n\n", _BLANKS.sub(" ", text)).strip()
 
 

@@ -1,5 +1,6 @@
 """The learned specialists inside triage: techniques that sentences show, and how likely alerts are of an attack."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -49,13 +50,23 @@ def _open_disposition() -> "DispositionSpecialist":
 
 @dataclass(slots=True)
 class Specialists:
-    """Opens each specialist when it is first asked for; one that cannot be trusted is left out, with an issue."""
+    """Opens each specialist once; one that cannot be trusted is left out, with an issue.
+
+    `prepare` begins to open them beside other work, so that reading evidence need not wait for weights.
+    """
 
     enabled: tuple[str, ...] = ("attack", "disposition")
     open_techniques: "Callable[[], TechniqueSpecialist]" = _open_techniques
     open_disposition: "Callable[[], DispositionSpecialist]" = _open_disposition
     _opened: dict[str, object] = field(default_factory=dict)
     _issues: dict[str, Issue] = field(default_factory=dict)
+    _preparing: threading.Thread | None = None
+
+    def prepare(self) -> None:
+        """Open the enabled specialists in a thread; whoever asks for one before that is done waits for it."""
+        if self.enabled and self._preparing is None:
+            self._preparing = threading.Thread(target=self._open_all, name="specialists", daemon=True)
+            self._preparing.start()
 
     def techniques(self) -> "TechniqueSpecialist | None":
         """Give the specialist for techniques, None where its weights are missing or altered."""
@@ -69,7 +80,16 @@ class Specialists:
         """Give an issue for each specialist that could not be asked."""
         return tuple(self._issues.values())
 
+    def _open_all(self) -> None:
+        self._open("disposition", self.open_disposition)
+        self._open("attack", self.open_techniques)
+
     def _once(self, name: str, make: Callable[[], S]) -> S | None:
+        if self._preparing is not None:
+            self._preparing.join()
+        return self._open(name, make)
+
+    def _open(self, name: str, make: Callable[[], S]) -> S | None:
         if name in self._issues or name not in self.enabled:
             return None
         if name not in self._opened:

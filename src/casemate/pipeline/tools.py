@@ -8,6 +8,7 @@ from typing import Protocol
 
 from casemate.core.observable import Sighting
 from casemate.core.passage import Entry, Passage, Release
+from casemate.pipeline.defences import Defences
 from casemate.pipeline.specialists import Specialists
 from casemate.policy import Policy
 from casemate.stages.generate import Model
@@ -65,7 +66,10 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The policy, the knowledge, the scanner, the language model if one is used, the specialists, and the clock."""
+    """What the path is handed: policy, knowledge, scanner, language model if one is used, specialists, clock, defences.
+
+    The defences are all on; only a measurement hands in others.
+    """
 
     policy: Policy
     knowledge: Reference
@@ -73,6 +77,7 @@ class Tools:
     model: Model | None = None
     specialists: Specialists = field(default_factory=Specialists)
     clock: Callable[[], datetime] = utc_now
+    defences: Defences = field(default_factory=Defences)
 
     def flags(self, kind: str, value: str) -> tuple[str, ...]:
         """Name the warning lists a value stands in, and `own` when the policy says it is the reader's own."""

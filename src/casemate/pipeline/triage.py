@@ -19,8 +19,10 @@ from casemate.core.finding import Citation, Finding
 from casemate.core.issue import Issue, Severity
 from casemate.core.marking import Marking, strictest
 from casemate.core.observable import Observable
-from casemate.core.text import Span, Texts
-from casemate.pipeline.assessing import Told, ask_model, choose_excerpts, choose_summary
+from casemate.core.text import Texts
+from casemate.pipeline.asking import Told
+from casemate.pipeline.assessing import ask_model, choose_summary
+from casemate.pipeline.metering import meter
 from casemate.pipeline.reading import Reading, edition_of, read_source
 from casemate.pipeline.receiving import Received, receive
 from casemate.pipeline.specialists import find_shown_techniques
@@ -30,11 +32,13 @@ from casemate.stages.ingest import Source
 from casemate.stages.retrieve import choose_passages, features_of, find_related
 from casemate.stages.validate import check_citations
 from casemate.store import Store
+from casemate.tasks.composing import compose_summary
+from casemate.tasks.excerpts import choose_excerpts
+from casemate.tasks.summary import PART, citer
 from casemate.tasks.triage.findings import finding_of_times, merge_findings
 from casemate.tasks.triage.judging import add_judgement
 from casemate.tasks.triage.named import findings_of_ids, name_techniques
 from casemate.tasks.triage.proposal import ask_next, propose
-from casemate.tasks.triage.summary import compose_summary
 
 Progress = Callable[[str], None]
 """Told what is being done, in a few words; evidence text is never in it raw."""
@@ -145,7 +149,7 @@ def _make_case(
 ) -> Case:
     limits = tools.policy.limits
     texts = store.texts(edition_of(tools))
-    cite = _citer(texts, limits.quote_chars)
+    cite = citer(texts, limits.quote_chars)
     evidence, observables, timeline = _join(readings, limits)
 
     progress("looking up what is known")
@@ -164,10 +168,12 @@ def _make_case(
     told = Told()
     if tools.model is not None:
         progress(f"asking {tools.model.name}")
-        told = ask_model(choose_excerpts(evidence, findings, timeline, texts), observables, tools, order.seed, case_id)
+        tools = meter(tools, store, case_id, order.actor, "triage")
+        excerpts = choose_excerpts(evidence, findings, timeline, texts, tools.defences.leave_out)
+        told = ask_model(excerpts, observables, tools, order.seed, case_id)
     composed = compose_summary(evidence, timeline, findings, observables, cite)
     summary, why = choose_summary(told, composed, tools.model.name if tools.model else "")
-    summary, forged = _keep_verbatim_sentences(summary, texts)
+    summary, forged = _keep_verbatim_sentences(summary, texts, tools.defences.verify)
 
     left = [Issue("limit-reached", Severity.WARNING, f"{over:,} x finding left out")] if over else []
     issues = (*unread, *(issue for reading in readings for issue in reading.issues), *left)
@@ -198,7 +204,7 @@ def _record_run(order: Order, tools: Tools, told: Told, kept: int) -> Run:
         seed=order.seed,
         model=model.digest if model else None,
         model_name=model.name if model else "none",
-        prompt=told.prompt,
+        prompt=PART.digest if told.requests else None,
         policy=tools.policy.digest,
         releases=tools.knowledge.releases(),
         prompt_tokens=told.prompt_tokens,
@@ -207,15 +213,6 @@ def _record_run(order: Order, tools: Tools, told: Told, kept: int) -> Run:
         proposed=told.proposed,
         dropped=told.proposed - kept,
     )
-
-
-def _citer(texts: Texts, most: int) -> Callable[[Span], Citation]:
-    def cite(span: Span) -> Citation:
-        cut = replace(span, end=min(span.end, span.start + most))
-        quote = texts.slice(cut.evidence, cut.start, cut.end)
-        return Citation(cut, quote, texts.place(cut.evidence, cut.start, cut.end).line)
-
-    return cite
 
 
 def _join(
@@ -256,10 +253,10 @@ def _keep_verbatim(findings: Sequence[Finding], texts: Texts) -> tuple[tuple[Fin
 
 
 def _keep_verbatim_sentences(
-    summary: Sequence[Sentence], texts: Texts
+    summary: Sequence[Sentence], texts: Texts, verify: Callable[[Iterable[Citation], Texts], tuple[Issue, ...]]
 ) -> tuple[tuple[Sentence, ...], tuple[Issue, ...]]:
-    issues = [issue for sentence in summary for issue in check_citations(sentence.citations, texts)]
-    return tuple(sentence for sentence in summary if not check_citations(sentence.citations, texts)), tuple(issues)
+    issues = [issue for sentence in summary for issue in verify(sentence.citations, texts)]
+    return tuple(sentence for sentence in summary if not verify(sentence.citations, texts)), tuple(issues)
 
 
 def _features_of(

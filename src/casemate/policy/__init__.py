@@ -2,5 +2,6 @@
 
 from casemate.policy.limits import Limits
 from casemate.policy.policy import Policy, load_policy
+from casemate.policy.quota import Price, Quota
 
-__all__ = ["Limits", "Policy", "load_policy"]
+__all__ = ["Limits", "Policy", "Price", "Quota", "load_policy"]

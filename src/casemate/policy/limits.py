@@ -34,6 +34,7 @@ class Limits:
     case_inputs: int = 20_000  # files of one case; more are several cases
     directory_files: int = 1_000_000  # files found under one folder that was named
     template_lines: int = 200_000  # lines of one source turned into templates, to relate cases
+    log_templates: int = 20_000  # templates of the lines that `casemate logs` reads; the lines of more are one group
     observables_per_case: int = 200_000  # distinct ones
     spans_per_observable: int = 20  # places kept of each; all are counted
     payload_depth: int = 8  # encodings inside each other
@@ -62,8 +63,12 @@ class Limits:
     # language model
     model_file_bytes: int = 64 * GIB  # one GGUF
     model_header_bytes: int = 64 * MIB  # its header
+    bundle_files: int = 1_000  # files of one signed bundle; together at most `model_file_bytes`
+    bundle_manifest_bytes: int = 1 * MIB  # its list of files, or its signature
     prompt_tokens: int = 600  # estimated; what the model reads, instruction included
     answer_tokens: int = 360  # what it may write
+    draft_requests: int = 4  # parts of the evidence that a task reads with a model, and one request more to choose
+    explain_chars: int = 16 * MIB  # characters that `casemate explain` holds in memory
     answer_seconds: float = 60.0  # one request to a model
     engine_start_seconds: float = 120.0  # loading a model
     report_evidence_chars: int = 200_000  # of evidence text in one HTML report

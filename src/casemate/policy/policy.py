@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -13,6 +14,7 @@ from casemate.core.digest import Digest, digest_value
 from casemate.core.errors import WrongUsage
 from casemate.core.marking import Marking
 from casemate.policy.limits import Limits
+from casemate.policy.quota import Price, Quota, fault_of
 
 DECIDING_ROLES = ("analyst", "reviewer", "admin")
 
@@ -24,10 +26,11 @@ class Policy:
     `engine_hosts` are the hosts a language-model server may be asked on, loopback only by default. `engines` are the
     kinds of engine allowed (`embedded`, `server`, `none`). `default_marking` is given to evidence that comes with
     none. `deciding_roles` may set a disposition. `own_domains` and `own_networks` are the reader's own, flagged in
-    observables. `retries` is how often
-    a failed engine is asked again before the model-free result is given. `specialists` are those that triage asks
-    (`attack`, `disposition`); none by default, until their figures are good enough for every site. `service_hosts` are
-    the names that the service answers to; by default those of the address it listens on.
+    observables. `retries` is how often a failed engine is asked again before the model-free result is given.
+    `specialists` are those that triage asks (`attack`, `disposition`). `trusted_keys` are the public keys whose signed
+    bundles may be applied, each `ed25519:HEX`; none by default.
+    `quota` bounds the use of a language model, `prices` are what that use is set beside. `service_hosts`
+    are the names that the service answers to; by default those of the address it listens on.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -39,15 +42,20 @@ class Policy:
     own_domains: tuple[str, ...] = ()
     own_networks: tuple[str, ...] = ()
     retries: int = 1
-    specialists: tuple[str, ...] = ()
+    specialists: tuple[str, ...] = ("attack", "disposition")
     service_hosts: tuple[str, ...] = ()
     chat_templates: tuple[str, ...] = ()
+    trusted_keys: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    quota: Quota = field(default_factory=Quota)
+    prices: tuple[Price, ...] = ()
 
     @property
     def digest(self) -> Digest:
-        """Name this policy by its content."""
-        return digest_value(dataclasses.asdict(self))
+        """Name this policy by all that decides a result; prices and host names do not."""
+        plain = dataclasses.asdict(self)
+        del plain["prices"], plain["service_hosts"]
+        return digest_value(plain)
 
 
 def load_policy(path: Path | None = None) -> Policy:
@@ -79,6 +87,11 @@ def _check_values(policy: Policy, file: Path) -> None:
     for name, value in dataclasses.asdict(policy.limits).items():
         if value <= 0:
             raise WrongUsage(f"policy {file}: limits.{name} must be above zero", way_out="see docs/policy.md")
+    for key in policy.trusted_keys:
+        if not re.fullmatch(r"ed25519:[0-9a-f]{64}", key):
+            raise WrongUsage(f"policy {file}: trusted_keys: {key[:80]!r}", way_out="write ed25519:HEX, 64 digits")
+    if fault := fault_of(policy.quota, policy.prices):
+        raise WrongUsage(f"policy {file}: {fault}", way_out="see docs/policy.md")
     for network in policy.own_networks:
         try:
             ip_network(network, strict=False)

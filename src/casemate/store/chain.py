@@ -41,6 +41,25 @@ def stored_events(connection: Connection, subject: str | None = None) -> Iterato
             raise NotTrusted(f"audit event {number}: {error}", way_out="run `casemate audit verify`") from error
 
 
+def events_since(connection: Connection, time: datetime, after: int) -> Iterator[AuditEvent]:
+    """Read the events numbered above `after` that are not older than `time`, the newest first."""
+    below = None
+    while True:
+        query = select(audit.c.number, audit.c.line).where(audit.c.number > after).order_by(audit.c.number.desc())
+        rows = connection.execute((query if below is None else query.where(audit.c.number < below)).limit(PAGE)).all()
+        for row in rows:
+            try:
+                event = read_event(row.line)
+            except ValueError as error:
+                raise NotTrusted(f"audit event {row.number}: {error}", way_out="run `casemate audit verify`") from error
+            if event.time < time:
+                return
+            yield event
+        if len(rows) < PAGE:
+            return
+        below = rows[-1].number
+
+
 def stored_lines(connection: Connection, faults: list[ChainFault], see: Callable[[AuditEvent], None]) -> Iterator[str]:
     """Read the lines in order for the verifier; a row whose columns differ from its line is added to `faults`."""
     for number, subject, line in _rows(connection, None):

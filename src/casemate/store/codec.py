@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -9,6 +10,8 @@ from pydantic_core import PydanticSerializationError
 from casemate.core.case import Case
 from casemate.core.errors import StoreFailed
 from casemate.store.packing import encode
+
+T = TypeVar("T")
 
 
 @cache
@@ -21,10 +24,15 @@ def case_to_json(case: Case) -> bytes:
 
     Half surrogates, which UTF-8 has no form for, become U+FFFD.
     """
+    return to_json(_adapter(), case)
+
+
+def to_json(adapter: TypeAdapter[T], value: T) -> bytes:
+    """Write a noun as UTF-8 JSON, half surrogates as U+FFFD."""
     try:
-        return _adapter().dump_json(case)
+        return adapter.dump_json(value)
     except PydanticSerializationError:
-        plain = _adapter().dump_python(case, mode="json")
+        plain = adapter.dump_python(value, mode="json")
         return encode(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
 
 

@@ -7,9 +7,15 @@ from sqlalchemy import Connection, func, insert, inspect, select, text, update
 from casemate.audit import GENESIS
 from casemate.core.errors import StoreFailed
 from casemate.store.case_words import index_all_cases
-from casemate.store.tables import audit_head, metadata, schema_version
+from casemate.store.tables import audit_head, drafts, metadata, schema_version
 
 Step = Callable[[Connection], None]
+
+
+def add_drafts(connection: Connection) -> None:
+    """Version 2: what tasks wrote about a case."""
+    drafts.create(connection)
+
 
 SERVICE_TABLES = (
     "deliveries",
@@ -26,13 +32,13 @@ SERVICE_TABLES = (
 
 
 def add_service(connection: Connection) -> None:
-    """Make the tables of the service, and find the words of the cases that are there already."""
+    """Version 3: the tables of the service, and the words of the cases that are there already."""
     metadata.create_all(connection, tables=[metadata.tables[name] for name in SERVICE_TABLES])
     connection.execute(text("ALTER TABLE chunks ADD COLUMN feeds INTEGER"))
     index_all_cases(connection)
 
 
-STEPS: tuple[Step, ...] = (add_service,)
+STEPS: tuple[Step, ...] = (add_drafts, add_service)
 """What turns version 1 into 2, 2 into 3, ...; version 1 is the first released layout."""
 
 

@@ -15,6 +15,7 @@ from casemate.core.alert import Lease
 from casemate.core.audit import AuditEvent
 from casemate.core.case import Case, State
 from casemate.core.digest import Digest, digest_bytes
+from casemate.core.draft import Draft
 from casemate.core.errors import StoreFailed, WrongUsage
 from casemate.core.feature import Feature
 from casemate.core.marking import Marking
@@ -23,6 +24,7 @@ from casemate.store import chain
 from casemate.store.cases import CaseLine, count_cases, edition_of_case, get_case, list_cases, put_case, put_review
 from casemate.store.cleared import Cleared
 from casemate.store.database import Database
+from casemate.store.drafts import get_drafts, put_draft
 from casemate.store.features import StoredFeatures
 from casemate.store.ledger import Ledger
 from casemate.store.packing import pack, unpack
@@ -32,7 +34,7 @@ from casemate.store.runs import Run, get_run, mark_ended, mark_input, put_run
 from casemate.store.shelf import Shelf
 from casemate.store.tables import blobs, readings
 from casemate.store.texts import StoredTexts, TextWriter
-from casemate.store.verify import CASE_CONTENT, CONTENT, verify_store
+from casemate.store.verify import CASE_CONTENT, CONTENT, DRAFT_CONTENT, verify_store
 
 
 class Store:
@@ -238,6 +240,23 @@ class Store:
         """Give the accounts, sessions and tokens."""
         return People(self._ledger)
 
+    # Drafts
+
+    def save_draft(self, draft: Draft, event: NewAuditEvent) -> Digest:
+        """Keep what a task wrote about a case, with its audit event, and return the digest of its JSON.
+
+        `WrongUsage` when there is no such case. Earlier drafts stay.
+        """
+        with self._ledger.changing() as change:
+            digest = put_draft(change.connection, draft)
+            change.tell(dataclasses.replace(event, subject=draft.case), DRAFT_CONTENT, digest)
+        return digest
+
+    def drafts(self, case_id: str, *, every: bool = False) -> tuple[Draft, ...]:
+        """Read the drafts of a case, oldest first: the last of each task and purpose, or with `every` all of them."""
+        with self._database.reading() as connection:
+            return get_drafts(connection, case_id, every=every)
+
     def features(self) -> StoredFeatures:
         """Give the index of features that related cases are found by."""
         return StoredFeatures(self._database)
@@ -253,6 +272,11 @@ class Store:
         """Return what was recorded about one thing, oldest first."""
         with self._database.reading() as connection:
             return tuple(chain.stored_events(connection, subject))
+
+    def events_since(self, time: datetime, after: int = 0) -> tuple[AuditEvent, ...]:
+        """Return the events numbered above `after` that are not older than `time`, the newest first."""
+        with self._database.reading() as connection:
+            return tuple(chain.events_since(connection, time, after))
 
     def audit_events(self) -> Iterator[AuditEvent]:
         """Read the whole chain in order; `NotTrusted` at a row that is no event any more."""

@@ -108,6 +108,18 @@ reviews = Table(
     Column("reason", Text, nullable=False),
 )
 
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("case", ForeignKey("cases.number"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("task", String(40), nullable=False),
+    Column("about", Text, nullable=False),
+    Column("created", TIME, nullable=False),
+    Column("digest", DIGEST, nullable=False),  # of the JSON
+    Column("data", LargeBinary, nullable=False),  # zstd of the JSON
+)
+
 runs = Table(
     "runs",
     metadata,

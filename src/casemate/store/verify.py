@@ -1,5 +1,6 @@
 """The whole proof: the chain, its checkpoints in and outside the database, and the cases that the chain tells of."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection
@@ -8,9 +9,13 @@ from casemate.audit import ChainFault, Seal, verify_lines
 from casemate.core.audit import AuditEvent
 from casemate.store.cases import stated_and_real
 from casemate.store.chain import head_of, readable_checkpoints, stored_checkpoints, stored_lines
+from casemate.store.drafts import drafts_stated_and_real
 
 CASE_CONTENT = "case-sha256"
 """The name, in the body of an audit event, of the digest of the case that was stored with it."""
+
+DRAFT_CONTENT = "draft-sha256"
+"""The same for a draft of the case."""
 
 CONTENT = "stored-sha256"
 """The same for anything else that was stored."""
@@ -22,10 +27,11 @@ def verify_store(
     """Check everything in one state of the database and return every fault, in the order of the chain.
 
     Beside the codes of `ChainFault`: `row-changed`, `head-changed`, `checkpoint-unreadable`, `checkpoint-missing`,
-    `case-changed`, `case-missing`, `case-unaudited`.
+    `case-changed`, `case-missing`, `case-unaudited`, `draft-changed`, `draft-missing`, `draft-unaudited`.
     """
     faults: list[ChainFault] = []
     audited: dict[str, tuple[int, str]] = {}
+    drafted: Counter[tuple[str, str]] = Counter()
     last: list[AuditEvent] = []
 
     def see(event: AuditEvent) -> None:
@@ -33,6 +39,9 @@ def verify_store(
         content = dict(event.body).get(CASE_CONTENT)
         if content is not None:
             audited[event.subject] = (event.number, content)
+        draft = dict(event.body).get(DRAFT_CONTENT)
+        if draft is not None:
+            drafted[event.subject, draft] += 1
 
     head = head_of(connection)
     checkpoints = stored_checkpoints(connection, faults)
@@ -46,6 +55,7 @@ def verify_store(
     if last and not mine:
         faults.append(ChainFault(last[0].number, "checkpoint-missing", f"a checkpoint in {seal.file}", "none"))
     faults += _case_faults(audited, stated_and_real(connection))
+    faults += _draft_faults(drafted, drafts_stated_and_real(connection))
     return tuple(sorted(set(faults), key=lambda fault: (fault.number, fault.code, fault.found)))
 
 
@@ -61,3 +71,16 @@ def _case_faults(
             yield ChainFault(number, "case-changed", f"case {case_id} as {content}", f"{stated} holding {real}")
     for case_id, (number, content) in missing.items():
         yield ChainFault(number, "case-missing", f"case {case_id} as {content}", "no such case")
+
+
+def _draft_faults(drafted: Counter[tuple[str, str]], stored: Iterator[tuple[str, str, str]]) -> Iterator[ChainFault]:
+    missing = drafted.copy()
+    for case_id, stated, real in stored:
+        if stated != real:
+            yield ChainFault(0, "draft-changed", f"a draft of case {case_id} as {stated}", real)
+        elif not missing[case_id, stated]:
+            yield ChainFault(0, "draft-unaudited", f"an audit event about draft {stated} of case {case_id}", "none")
+        missing[case_id, stated] -= 1
+    for (case_id, content), left in missing.items():
+        if left > 0:
+            yield ChainFault(0, "draft-missing", f"a draft of case {case_id} as {content}", "no such draft")

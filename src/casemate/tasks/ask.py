@@ -10,7 +10,9 @@ from casemate.knowledge.search import quote_of
 from casemate.knowledge.terms import terms_of
 from casemate.stages.extract.injections import find_injections
 from casemate.stages.retrieve.entities import entities_in
-from casemate.stages.retrieve.options import Library, is_negated, weigh_options
+from casemate.stages.retrieve.negation import is_negated
+from casemate.stages.retrieve.option_weights import trained_weights
+from casemate.stages.retrieve.options import Library, weigh_options
 from casemate.stages.retrieve.passages_index import nearest, nearness, relevance, vector_of
 
 MOST_CHARS = 8_000
@@ -29,6 +31,7 @@ REASONS = {
     "one-option": "there is only one option, so there is nothing to choose",
     "not-understood": "too few of the words are known; questions are answered in English",
     "nothing-known": "no passage of the knowledge is near the question",
+    "not-supported": "no passage of the knowledge speaks clearly enough for one of the options",
     "instruction": "the question gives orders to a model",
 }
 """Why a question is answered by nothing: a stable code, and what it means."""
@@ -38,10 +41,11 @@ REASONS = {
 class Answer:
     """An answer with the passages behind it.
 
-    With options `answer` is the letter of one, and `scores` gives the weight of evidence of each letter (they add up to
-    1, but are no probabilities of being right); without, `answer` is a quotation of the first passage and `scores` is
-    empty. `abstained` says that nothing was answered and `reason` why; `guess` is the letter that the evidence favours
-    all the same. `passages` come in the order of what they say for the answer.
+    With options `answer` is the letter of one, and `scores` gives the probability of each letter; they add up to 1, and
+    that of the answer is calibrated on made questions about entries that were held out. Without options `answer` is a
+    quotation of the first passage and `scores` is empty. `abstained` says that nothing was answered and `reason` why;
+    `guess` is the letter that the evidence favours all the same. `passages` come in the order of what they say for the
+    answer.
     """
 
     answer: str
@@ -103,10 +107,12 @@ def _choose(question: str, options: Sequence[str], library: Library) -> Answer:
     pieces = library.read([number for number in list(order)[: SHOWN + 1] if number >= 0])
     words = f"{question} {options[best]}"
     passages = _passages([pieces[number] for number in order if number in pieces], words, force)
-    if _known_share(question, library) < LEAST_KNOWN:
+    if weighed.known < LEAST_KNOWN:
         return _nothing("not-understood", (), letter)
     if weighed.nearness < LEAST_NEAR and not weighed.entities:
         return _nothing("nothing-known", passages, letter)
+    if weighed.chance < trained_weights().least:
+        return _nothing("not-supported", passages, letter)
     scores = {ascii_uppercase[place]: round(value, 4) for place, value in enumerate(weighed.probabilities)}
     return Answer(letter, scores, passages, abstained=False, reason="", guess=letter, negated=weighed.negated)
 

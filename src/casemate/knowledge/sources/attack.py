@@ -39,6 +39,16 @@ DOMAINS = {
     "mobile-attack": ("Mobile", 98),
     "ics-attack": ("ICS", 97),
 }
+_OLDER_FACTS = (
+    ("data-source", "x_mitre_data_sources"),
+    ("permission", "x_mitre_permissions_required"),
+    ("effective-permission", "x_mitre_effective_permissions"),
+    ("defense-bypassed", "x_mitre_defense_bypassed"),
+    ("system-requirement", "x_mitre_system_requirements"),
+    ("impact-type", "x_mitre_impact_type"),
+)
+"""What editions before v18 say of a technique, and older questions and rules ask for."""
+
 _SOURCES = ("mitre-attack", "mitre-mobile-attack", "mitre-ics-attack")
 
 
@@ -105,8 +115,9 @@ def _records(objects: list[Stix], domain: str, name: str) -> Iterator[Item]:
         rival = known.get(chosen.get(ids[key], ""))
         if rival is None or (_state(rival) and not _state(item)):
             chosen[ids[key]] = key
+    titles = {outer: text_of(known[key]["name"]) for outer, key in chosen.items()}
     for key in chosen.values():
-        yield _record(known[key], ids[key], domain, links[key], successors.get(key, ""), known)
+        yield _record(known[key], ids[key], domain, links[key], successors.get(key, ""), titles)
     yield from _procedures(objects, known, ids, domain)
     yield from attack_paragraphs(objects, known, ids)
 
@@ -141,7 +152,7 @@ def _links(
 
 
 def _record(
-    item: Stix, outer: str, domain: str, links: list[tuple[str, str]], successor: str, known: dict[str, Stix]
+    item: Stix, outer: str, domain: str, links: list[tuple[str, str]], successor: str, titles: dict[str, str]
 ) -> Record:
     kind = STIX_KINDS[text_of(item["type"])]
     facts = [("source", domain)]
@@ -149,6 +160,7 @@ def _record(
     if shortname := text_of(item.get("x_mitre_shortname")):
         facts.append(("shortname", shortname))
     facts += [("platform", platform) for platform in texts_of(item.get("x_mitre_platforms"))]
+    facts += [(label, tidy(value)) for label, field in _OLDER_FACTS for value in texts_of(item.get(field))]
     facts += [
         (label, text_of(item.get(field))[:10])
         for label, field in (
@@ -163,7 +175,7 @@ def _record(
     names = [text_of(item["name"]), *texts_of(item.get("aliases")), *texts_of(item.get("x_mitre_aliases"))]
     parent = outer.partition(".")[0] if kind == "technique" and "." in outer else ""
     if parent:
-        above = next((text_of(other["name"]) for other in known.values() if _outer_id(other)[0] == parent), "")
+        above = titles.get(parent, "")
         names += [f"{above}: {names[0]}"] if above else []
     return Record(
         id=outer,

@@ -10,7 +10,14 @@ _TOLD_WITH = ("mitigates", "attributed-to", "detects")
 
 
 def attack_paragraphs(objects: list[Stix], known: dict[str, Stix], ids: dict[str, str]) -> Iterator[Paragraph]:
-    """Yield the described relationships that are no procedures, and the analytics of each technique."""
+    """Yield the described relationships that are no procedures, and how each technique is detected.
+
+    Before ATT&CK v18 a technique told in a field of its own how it is detected; since then analytics do.
+    """
+    for key, item in known.items():
+        detection = tidy(text_of(item.get("x_mitre_detection")))
+        if item.get("type") == "attack-pattern" and detection and not _withdrawn(item):
+            yield Paragraph(ids[key], "", "detection", detection)
     for item in objects:
         if item.get("type") != "relationship" or _withdrawn(item):
             continue

@@ -7,7 +7,8 @@
 
 The linear model answers first (about 0.2 ms). Where its probability is below a measured threshold the
 encoder is asked too, and the answer is drawn from both. Labels are a habit: NVD and the naming
-authorities (CNA) call the same bug by different names, so the caller may say whose label is wanted.
+authorities (CNA) call the same bug by different names, so the caller may say whose label is wanted;
+for NVD's, what is outside the view it labels with counts for the ancestors inside (`cwe_view`).
 """
 
 import json
@@ -19,6 +20,7 @@ import numpy as np
 
 from casemate.core.digest import Digest, digest_value
 from casemate.stages.classify.answer import Answer, Floats, interpolate, log_softmax, softmax
+from casemate.stages.classify.cwe_view import View
 from casemate.stages.classify.domain import Domain
 from casemate.stages.classify.encoder import Encoder
 from casemate.stages.classify.ngrams import NgramModel
@@ -37,6 +39,7 @@ class CweSpecialist:
         self.classes: tuple[str, ...] = tuple(tuning["classes"])
         self._linear_places = np.asarray(tuning["linear_places"])
         self._encoder_places = np.asarray(tuning["encoder_places"])
+        self._view = View(tuning["view"])
         self.digest: Digest = digest_value([tuning, encoder.digest if encoder else ""])
 
     @classmethod
@@ -70,7 +73,7 @@ class CweSpecialist:
                 answers[place] = Answer((), abstained=True, reason=reason)
                 continue
             logits = self._first(vector, tuned)
-            chances = softmax(logits * tuned["linear_sharpness"])
+            chances = self._seen_by(softmax(logits * tuned["linear_sharpness"]), tuned)
             if self._encoder is None or float(chances.max()) >= tuned["sure"]:
                 answers[place] = self._answer(chances, tuned["linear_curve"], tuned, "linear")
             else:
@@ -91,7 +94,11 @@ class CweSpecialist:
         )
         for (place, _, first), other in zip(unsure, second, strict=True):
             both = tuned["linear_weight"] * log_softmax(first) + tuned["encoder_weight"] * log_softmax(other)
-            answers[place] = self._answer(softmax(both), tuned["both_curve"], tuned, "encoder")
+            answers[place] = self._answer(self._seen_by(softmax(both), tuned), tuned["both_curve"], tuned, "encoder")
+
+    def _seen_by(self, chances: Floats, tuned: dict[str, Any]) -> Floats:
+        """Return the chances as the habit's authority would choose: among all weaknesses, or within its view."""
+        return self._view.gather(chances) if tuned["within_view"] else chances
 
     def _first(self, vector: Floats, tuned: dict[str, Any]) -> Floats:
         """Return what the linear model says."""

@@ -4,7 +4,6 @@
     vectors = encoder.embed(["text", ...])            # (n, 384) float32, the mean of the token vectors, not normalised
     logits = encoder.logits("techniques", vectors)    # (n, classes); the classes: encoder.classes["techniques"]
     logits = encoder.logits("cwe", vectors, "nvd")    # as one labelling source would answer; sources: encoder.sources
-    share = encoder.unknown_share("text")             # share of pieces that the tokenizer does not know
 
 Heads: `cwe` (weaknesses), `cvss` (22 logits, the values of the eight metrics one after the other) and
 `techniques` (ATT&CK ids, and NONE for a sentence that shows none). For search, divide vectors by their norm.
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from casemate.core.digest import Digest
 from casemate.stages.classify.weights import Weights, open_weights
+from casemate.stages.classify.wordpieces import WordPieces
 
 Floats = NDArray[np.float32]
 MAX_TOKENS = 96
@@ -32,7 +32,6 @@ class Encoder:
 
     def __init__(self, weights: Weights, threads: int = 1) -> None:
         import onnxruntime
-        from tokenizers import Tokenizer
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -41,10 +40,7 @@ class Encoder:
         self._session = onnxruntime.InferenceSession(
             weights.files["encoder.onnx"], options, providers=["CPUExecutionProvider"]
         )
-        self._tokenizer: Any = Tokenizer.from_buffer(weights.files["tokenizer.json"])
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._unknown = self._tokenizer.token_to_id("[UNK]")
+        self._pieces = WordPieces(weights.files["vocab.txt"].decode("utf-8").splitlines())
         self._heads = {name: value.astype(np.float32) for name, value in weights.arrays("heads.npz").items()}
         self.digest: Digest = weights.digest
         self.sources: tuple[str, ...] = tuple(weights.papers["sources"])
@@ -57,16 +53,16 @@ class Encoder:
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """Return one vector a text, shape (n, 384); texts are cut at 96 tokens; order is kept."""
-        encoded = self._tokenizer.encode_batch_fast(list(texts))
-        order = sorted(range(len(encoded)), key=lambda place: len(encoded[place].ids))
+        encoded = [self._pieces.encode(text, MAX_TOKENS) for text in texts]
+        order = sorted(range(len(encoded)), key=lambda place: len(encoded[place]))
         vectors = np.zeros((len(encoded), 384), np.float32)
         for start in range(0, len(order), _BATCH):
             places = order[start : start + _BATCH]
-            longest = max(len(encoded[place].ids) for place in places)
+            longest = max(len(encoded[place]) for place in places)
             ids = np.zeros((len(places), longest), np.int64)
             mask = np.zeros_like(ids)
             for line, place in enumerate(places):
-                tokens = encoded[place].ids
+                tokens = encoded[place]
                 ids[line, : len(tokens)] = tokens
                 mask[line, : len(tokens)] = 1
             vectors[places] = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
@@ -81,11 +77,6 @@ class Encoder:
             result += vectors @ self._heads[f"{head}_by_source.weight"][part].T
             result += self._heads[f"{head}_by_source.bias"][part]
         return result
-
-    def unknown_share(self, text: str) -> float:
-        """Return the share of the text's pieces that the tokenizer does not know; 1.0 for an empty text."""
-        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return sum(piece == self._unknown for piece in ids) / len(ids) if ids else 1.0
 
 
 @lru_cache(maxsize=2)

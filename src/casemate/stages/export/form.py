@@ -6,6 +6,7 @@ from datetime import datetime
 from casemate.core.assessment import Disposition
 from casemate.core.case import RelatedCase, Review, Run, State
 from casemate.core.digest import Digest
+from casemate.core.draft import Cited
 from casemate.core.evidence import Evidence
 from casemate.core.issue import Issue
 from casemate.core.marking import Marking
@@ -100,8 +101,63 @@ class ProposalForm:
 
 
 @dataclass(frozen=True, slots=True)
+class FactForm:
+    """Something that code computed."""
+
+    name: str
+    value: str
+    citations: tuple[CitationForm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SectionForm:
+    """A heading and the sentences under it."""
+
+    title: str
+    sentences: tuple[SentenceForm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DraftRunForm:
+    """How the draft was made; `supported` is the share of the model's sentences that held, null when it gave none."""
+
+    version: str
+    seed: int
+    model: Digest | None
+    model_name: str
+    prompt: Digest | None
+    adapter: str
+    requests: int
+    prompt_tokens: int
+    cached_tokens: int
+    generated_tokens: int
+    seconds: float
+    proposed: int
+    dropped: int
+    supported: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DraftForm:
+    """What a task wrote; `reviewed` is always false: a draft is a proposal that no person has read."""
+
+    task: str
+    case: str
+    about: str
+    created: datetime
+    marking: Marking
+    reviewed: bool
+    basis: str
+    sections: tuple[SectionForm, ...]
+    facts: tuple[FactForm, ...]
+    evidence: tuple[Cited, ...]
+    issues: tuple[Issue, ...]
+    run: DraftRunForm
+
+
+@dataclass(frozen=True, slots=True)
 class CaseForm:
-    """A case; `disposition` is a person's while `reviewed` is true, else the proposed one."""
+    """A case; `disposition` is a person's while `reviewed` is true, else the proposed one; `drafts` nobody has read."""
 
     id: str
     title: str
@@ -122,3 +178,4 @@ class CaseForm:
     evidence: tuple[Evidence, ...]
     reviews: tuple[Review, ...]
     run: Run
+    drafts: tuple[DraftForm, ...]

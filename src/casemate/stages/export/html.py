@@ -2,17 +2,20 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from casemate.core.case import Case
+from casemate.core.draft import Draft
 from casemate.core.finding import Finding
+from casemate.core.marking import Marking
 from casemate.core.plain import plain
 from casemate.core.text import Texts
 from casemate.policy import Limits
-from casemate.stages.export import view
+from casemate.stages.export import draft_form, view
 from casemate.stages.export.chart import chart_of
 from casemate.stages.export.excerpts import excerpts_of
 from casemate.stages.export.plain import defang
@@ -24,7 +27,7 @@ _FOLDER = Path(__file__).parent
 _TONES = {"critical": "bad", "fatal": "bad", "high": "bad", "medium": "mid", "low": "low"}
 
 
-def render_html(case: Case, texts: Texts) -> bytes:
+def render_html(case: Case, texts: Texts, drafts: Sequence[Draft] = ()) -> bytes:
     """Write a self-contained HTML page: no script, no outside address, its one style sheet allowed by its hash.
 
     Everything from the case goes through `plain` and Jinja's escaping, so evidence can neither make an element nor
@@ -32,11 +35,13 @@ def render_html(case: Case, texts: Texts) -> bytes:
     """
     limits = Limits()
     notes = view.number_citations(case, texts)
-    style = _style() + _print_margins(case)
-    page = _template().render(
+    style = _style() + _print_margins(case.marking, reviewed=case.reviewed)
+    page = _template("report.html.j2").render(
         case=case,
+        drafts=drafts,
+        draft_banner=draft_form.BANNER,
         style=_trusted(style),
-        style_hash=base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii"),
+        style_hash=_style_hash(style),
         notes=notes,
         excerpts=excerpts_of(case, texts, notes, limits.report_evidence_chars),
         chart=chart_of(case.timeline),
@@ -57,6 +62,15 @@ def render_html(case: Case, texts: Texts) -> bytes:
         verdict_of=lambda finding: view.verdict_of(case, finding),
     )
     return page.encode("utf-8")
+
+
+def render_draft_html(draft: Draft) -> bytes:
+    """Write a draft as a self-contained HTML page under the same rules as the report, marked as a draft throughout."""
+    style = _style() + _print_margins(draft.marking, reviewed=False)
+    page = _template("draft.html.j2").render(
+        draft=draft, style=_trusted(style), style_hash=_style_hash(style), banner=draft_form.BANNER
+    )
+    return page.lstrip().encode("utf-8")
 
 
 @cache
@@ -82,6 +96,11 @@ def _environment() -> "Environment":
         defang=defang,
         tone=lambda severity: _TONES.get(view.severity_word(severity), "none"),
         strength=_strength,
+        number_notes=draft_form.number_notes,
+        marks_of=draft_form.marks_of,
+        basis_words=draft_form.basis_words,
+        draft_facts=draft_form.draft_facts,
+        heading=draft_form.heading,
     )
     environment.filters["minute"] = _minute
     environment.filters["second"] = _second
@@ -89,8 +108,12 @@ def _environment() -> "Environment":
     return environment
 
 
-def _template() -> "Template":
-    return _environment().get_template("report.html.j2")
+def _template(name: str) -> "Template":
+    return _environment().get_template(name)
+
+
+def _style_hash(style: str) -> str:
+    return base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
 
 
 @cache
@@ -111,9 +134,9 @@ def _shown(value: object) -> object:
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _print_margins(case: Case) -> str:
+def _print_margins(marking: Marking, *, reviewed: bool) -> str:
     """Set the marking on the top and bottom of every printed page (TLP 2.0, section 5), and what a draft is."""
-    words = case.marking.label + ("" if case.reviewed else "  ·  UNREVIEWED DRAFT")
+    words = marking.label + ("" if reviewed else "  ·  UNREVIEWED DRAFT")
     box = f'content: "{words}"; font: 700 12pt sans-serif; color: #000;'
     return f"@page {{ margin: 20mm 14mm; @top-right {{ {box} }} @bottom-right {{ {box} }} }}\n"
 

@@ -3,15 +3,19 @@
 import dataclasses
 import json
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from casemate.core.case import Case, TimelineEntry
+from casemate.core.draft import Draft
 from casemate.core.finding import Citation, Finding
 from casemate.core.observable import Observable
 from casemate.core.text import Texts
+from casemate.stages.export.draft_form import draft_form
 from casemate.stages.export.form import (
     CaseForm,
     CitationForm,
+    DraftForm,
     EventForm,
     FindingForm,
     ObservableForm,
@@ -24,15 +28,24 @@ from casemate.stages.export.view import verdict_of
 _BEYOND_ASCII = re.compile("[^\x00-\x7e]+")
 
 
-def render_json(case: Case, _texts: Texts) -> bytes:
+def render_json(case: Case, _texts: Texts, drafts: Sequence[Draft] = ()) -> bytes:
     r"""Write a case as one JSON object: stable key order, ASCII only, two spaces deep, a line end at the end.
 
     Everything beyond printable ASCII is a `\u` escape, so the output is safe on a terminal too. A lone surrogate in
     evidence comes out as its own escape (RFC 8259, section 8.2).
     """
+    return write_form(case_form(case, drafts))
+
+
+def render_draft_json(draft: Draft) -> bytes:
+    """Write a draft as one JSON object in the same way."""
+    return write_form(draft_form(draft))
+
+
+def write_form(form: CaseForm | DraftForm) -> bytes:
+    """Write a form as JSON that is safe on a terminal."""
     import orjson
 
-    form = case_form(case)
     try:
         text = orjson.dumps(form, option=orjson.OPT_INDENT_2).decode()
     except TypeError:  # orjson refuses lone surrogates; the standard library writes them
@@ -42,7 +55,7 @@ def render_json(case: Case, _texts: Texts) -> bytes:
     return text.encode("ascii") + b"\n"
 
 
-def case_form(case: Case) -> CaseForm:
+def case_form(case: Case, drafts: Sequence[Draft] = ()) -> CaseForm:
     """Lay a case out as the contract has it."""
     proposal = case.assessment.proposal
     return CaseForm(
@@ -68,6 +81,7 @@ def case_form(case: Case) -> CaseForm:
         evidence=case.evidence,
         reviews=case.reviews,
         run=case.run,
+        drafts=tuple(map(draft_form, drafts)),
     )
 
 

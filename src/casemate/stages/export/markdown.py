@@ -1,13 +1,15 @@
 """The case as Markdown (CommonMark with GitHub's tables) for tickets and wikis, in which evidence is only ever text."""
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from casemate.core.case import Case
+from casemate.core.draft import Draft
 from casemate.core.finding import Finding
-from casemate.core.plain import plain
 from casemate.core.text import Span, Texts
 from casemate.policy import Limits
+from casemate.stages.export.draft_form import BANNER, heading
+from casemate.stages.export.draft_markdown import draft_markdown
+from casemate.stages.export.markup import code, table, words
 from casemate.stages.export.plain import defang
 from casemate.stages.export.view import (
     PRIORITIES,
@@ -30,13 +32,8 @@ from casemate.stages.export.view import (
     verdict_of,
 )
 
-# CommonMark 0.31, section 2.4: a backslash before ASCII punctuation makes it text. `:`, `@` and `.` stop GitHub's
-# automatic links (`http://`, `a@b`, `www.`). A character reference would not do: some renderers undo it first.
-_PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&:@$=\"'/])")
-_TICKS = re.compile("`+")
 
-
-def render_markdown(case: Case, texts: Texts) -> bytes:
+def render_markdown(case: Case, texts: Texts, drafts: Sequence[Draft] = ()) -> bytes:
     """Write the same sections as the terminal shows; UTF-8.
 
     Everything from the case is escaped, or stands in a code span; network observables are defanged.
@@ -51,34 +48,10 @@ def render_markdown(case: Case, texts: Texts) -> bytes:
         _observables(case),
         _quotes(notes),
         _surroundings(case),
+        _drafts(drafts),
         _closing(case),
     )
     return ("\n".join(line for part in parts for line in part) + "\n").encode("utf-8")
-
-
-def words(text: str) -> str:
-    """Escape hostile text so that it stays text on one line, inside a table cell too."""
-    return _PUNCTUATION.sub(r"\\\1", plain(text))
-
-
-def code(text: str) -> str:
-    """Put hostile text into a code span with more backticks around than in it; a bar would end a table cell."""
-    shown = plain(text).replace("|", "\\x7c")
-    if not shown.strip():
-        return "` `"
-    fence = "`" * (max(map(len, _TICKS.findall(shown)), default=0) + 1)
-    return f"{fence} {shown} {fence}"
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    yield _row(head)
-    yield _row("---" for _ in head)
-    yield from map(_row, rows)
-    yield ""
 
 
 def _opening(case: Case) -> Iterator[str]:
@@ -131,7 +104,7 @@ def _findings(case: Case, notes: dict[Span, Note]) -> Iterator[str]:
     yield "## Findings"
     yield ""
     head = ("Id", "Kind", "Finding", "Severity", "Basis", "Evidence", "Review")
-    yield from _table(head, (_finding(case, finding, notes) for finding in case.findings))
+    yield from table(head, (_finding(case, finding, notes) for finding in case.findings))
 
 
 def _finding(case: Case, finding: Finding, notes: dict[Span, Note]) -> tuple[str, ...]:
@@ -181,7 +154,7 @@ def _timeline(case: Case) -> Iterator[str]:
         )
         for entry in chosen
     )
-    yield from _table(("First", "Last", "Count", "Event", "Who and where", "Severity"), rows)
+    yield from table(("First", "Last", "Count", "Event", "Who and where", "Severity"), rows)
     yield from _left(len(case.timeline) - len(chosen), "entries")
 
 
@@ -205,7 +178,7 @@ def _observables(case: Case) -> Iterator[str]:
             )
             for seen in group[:limit]
         )
-        yield from _table(("Value", "Count", "First seen in", "Flags", "Inside"), rows)
+        yield from table(("Value", "Count", "First seen in", "Flags", "Inside"), rows)
         yield from _left(len(group) - limit, "of this type")
 
 
@@ -249,6 +222,15 @@ def _surroundings(case: Case) -> Iterator[str]:
         yield from _left(len(case.issues) - limit, "issues")
 
 
+def _drafts(drafts: Sequence[Draft]) -> Iterator[str]:
+    for draft in drafts:
+        yield f"## Draft: {words(heading(draft))}"
+        yield ""
+        yield f"> **{BANNER}**"
+        yield ""
+        yield from draft_markdown(draft, "###")
+
+
 def _closing(case: Case) -> Iterator[str]:
     limit = Limits().report_rows
     yield "## Evidence"
@@ -257,7 +239,7 @@ def _closing(case: Case) -> Iterator[str]:
         (code(one.source), words(one.format), str(one.size), str(one.lines), one.marking.label, code(one.id))
         for one in case.evidence[:limit]
     )
-    yield from _table(("Source", "Format", "Bytes", "Lines", "Marking", "SHA-256"), rows)
+    yield from table(("Source", "Format", "Bytes", "Lines", "Marking", "SHA-256"), rows)
     yield from _left(len(case.evidence) - limit, "pieces")
     yield "## How this case was made"
     yield ""

@@ -32,7 +32,7 @@ Object = dict[str, object]
 # OASIS, "TLP 2.0 marking definition" (cti-stix-common-objects): the extension and the ids of its five markings.
 _TLP_EXTENSION = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
 _TLP_CREATED = "2022-10-01T00:00:00.000Z"
-_TLP_IDS = {
+TLP_IDS = {
     Marking.CLEAR: "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487",
     Marking.GREEN: "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb",
     Marking.AMBER: "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421",
@@ -40,7 +40,7 @@ _TLP_IDS = {
     Marking.RED: "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1",
 }
 
-_NAMESPACE = UUID("6f0c3f0e-6b0f-4a51-9d54-0f6f2f6d8a11")  # ours, for everything that is no cyber-observable
+NAMESPACE = UUID("6f0c3f0e-6b0f-4a51-9d54-0f6f2f6d8a11")  # ours, for everything that is no cyber-observable
 _IDENTITY_CREATED = "2026-01-01T00:00:00.000Z"
 _MOST = 999_999_999  # number_observed, section 4.14
 _TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
@@ -49,7 +49,7 @@ _REPORT_TYPES = ("attack-pattern", "intrusion-set", "malware", "threat-actor", "
 
 
 @dataclass(frozen=True, slots=True)
-class _Common:
+class Common:
     """What every object of one bundle shares."""
 
     case: str
@@ -60,8 +60,9 @@ class _Common:
     drafted: bool
 
     def id(self, type_: str, *key: str) -> str:
+        """Name an object by its case, type and key: the same for the same."""
         name = canonical_json([self.case, type_, *key]).decode("utf-8", "replace")
-        return f"{type_}--{uuid5(_NAMESPACE, name)}"
+        return f"{type_}--{uuid5(NAMESPACE, name)}"
 
     def made(self, type_: str, key: Sequence[str], labels: Iterable[str] = (), **properties: object) -> Object:
         """Put an object together; empty properties are left out, a draft is labelled."""
@@ -86,13 +87,16 @@ def render_stix(case: Case, texts: Texts) -> bytes:
     `note` each; observables become cyber-observable objects held by `observed-data`. Nothing is an `indicator` but a
     YARA or Sigma rule that stood whole in the evidence: what was seen is not what should be looked for.
     """
-    import stix2
-
     notes = number_citations(case, texts)
-    identity = _identity()
+    identity = identity_object()
     changed = max([case.created, *(review.time for review in case.reviews)])
-    common = _Common(
-        case.id, _time(case.created), _time(changed), str(identity["id"]), _TLP_IDS[case.marking], not case.reviewed
+    common = Common(
+        case.id,
+        stix_time(case.created),
+        stix_time(changed),
+        str(identity["id"]),
+        TLP_IDS[case.marking],
+        not case.reviewed,
     )
     domain, of_finding = _domain_objects(case, common)
     observed, left = _observed(case, common)
@@ -105,12 +109,10 @@ def render_stix(case: Case, texts: Texts) -> bytes:
     if left:
         about.append(_left_over(left, common, container))
     objects = [told, *members, *about]
-    ordered = [identity, _marking(case.marking), container, *sorted(objects, key=lambda one: str(one["id"]))]
-    bundle = {"type": "bundle", "id": f"bundle--{uuid5(_NAMESPACE, _ascii(ordered))}", "objects": ordered}
-    for one in ordered:
-        if one["type"] not in _CHECKED_ELSEWHERE:
-            stix2.parse(one, version="2.1")
-    return _ascii(bundle).encode("ascii") + b"\n"
+    ordered = [identity, marking_object(case.marking), container, *sorted(objects, key=lambda one: str(one["id"]))]
+    bundle = {"type": "bundle", "id": f"bundle--{uuid5(NAMESPACE, ascii_json(ordered))}", "objects": ordered}
+    checked(ordered)
+    return ascii_json(bundle).encode("ascii") + b"\n"
 
 
 # The library checks a cyber-observable in more than a millisecond, and a case can hold 200,000 of them; their forms
@@ -118,19 +120,31 @@ def render_stix(case: Case, texts: Texts) -> bytes:
 _CHECKED_ELSEWHERE = frozenset({*SCO_TYPES, "observed-data"})
 
 
-def _ascii(value: object) -> str:
+def checked(objects: Iterable[Object]) -> None:
+    """Have the library parse every object whose form is not checked where it is made; it raises for a wrong one."""
+    import stix2
+
+    for one in objects:
+        if one["type"] not in _CHECKED_ELSEWHERE:
+            stix2.parse(one, version="2.1")
+
+
+def ascii_json(value: object) -> str:
+    """Write JSON in ASCII without white space."""
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
-def _time(time: datetime) -> str:
+def stix_time(time: datetime) -> str:
+    """Write a time as STIX does, in milliseconds."""
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _identity() -> Object:
+def identity_object() -> Object:
+    """Make the identity that everything is created by."""
     return {
         "type": "identity",
         "spec_version": "2.1",
-        "id": f"identity--{uuid5(_NAMESPACE, 'casemate')}",
+        "id": f"identity--{uuid5(NAMESPACE, 'casemate')}",
         "created": _IDENTITY_CREATED,
         "modified": _IDENTITY_CREATED,
         "name": "casemate",
@@ -139,18 +153,19 @@ def _identity() -> Object:
     }
 
 
-def _marking(marking: Marking) -> Object:
+def marking_object(marking: Marking) -> Object:
+    """Make the marking definition of a TLP 2.0 label."""
     return {
         "type": "marking-definition",
         "spec_version": "2.1",
-        "id": _TLP_IDS[marking],
+        "id": TLP_IDS[marking],
         "created": _TLP_CREATED,
         "name": marking.label,
         "extensions": {_TLP_EXTENSION: {"extension_type": "property-extension", "tlp_2_0": marking.value}},
     }
 
 
-def _domain_objects(case: Case, common: _Common) -> tuple[dict[str, Object], dict[str, str]]:
+def _domain_objects(case: Case, common: Common) -> tuple[dict[str, Object], dict[str, str]]:
     """Make one domain object for each distinct thing the findings and observables name; and finding id -> object id."""
     made: dict[str, Object] = {}
     of_finding: dict[str, str] = {}
@@ -164,7 +179,7 @@ def _domain_objects(case: Case, common: _Common) -> tuple[dict[str, Object], dic
     for seen in case.observables:
         if seen.type == "vulnerability" and public_id_of(seen.value):
             key = ("vulnerability", seen.value)
-            one = common.made("vulnerability", key, name=seen.value, external_references=_references(seen.value))
+            one = common.made("vulnerability", key, name=seen.value, external_references=public_references(seen.value))
             made.setdefault(str(one["id"]), one)
     return made, of_finding
 
@@ -187,7 +202,7 @@ def _type_of(finding: Finding) -> str | None:
     return finding.kind if finding.kind in {"malware", "tool"} and (finding.reference or finding.title) else None
 
 
-def _domain_object(case: Case, finding: Finding, type_: str, common: _Common) -> Object:
+def _domain_object(case: Case, finding: Finding, type_: str, common: Common) -> Object:
     name = public_id(finding) if type_ == "vulnerability" else plain(name_of(finding)) or plain(finding.reference)
     tactics = [
         value
@@ -203,7 +218,7 @@ def _domain_object(case: Case, finding: Finding, type_: str, common: _Common) ->
         [verdict_of(case, finding)],
         name=name,
         confidence=_confidence(finding),
-        external_references=_references(public_id(finding)),
+        external_references=public_references(public_id(finding)),
         kill_chain_phases=phases if type_ == "attack-pattern" else None,
         is_family=True if type_ == "malware" else None,
     )
@@ -213,7 +228,7 @@ def _confidence(finding: Finding) -> int | None:
     return None if finding.probability is None else round(finding.probability * 100)
 
 
-def _references(id_: str) -> list[Object]:
+def public_references(id_: str) -> list[Object]:
     """Name the public id in the way STIX asks for (section 2.5.2)."""
     if not id_:
         return []
@@ -227,7 +242,7 @@ def _references(id_: str) -> list[Object]:
     return [{"source_name": source, "external_id": id_}]
 
 
-def _observed(case: Case, common: _Common) -> tuple[list[Object], list[Observable]]:
+def _observed(case: Case, common: Common) -> tuple[list[Object], list[Observable]]:
     """Make the cyber-observable objects, and one `observed-data` for all that were seen at the same times as often."""
     scos: dict[str, Object] = {}
     groups: dict[tuple[Seen, int, tuple[str, ...]], set[str]] = {}
@@ -246,10 +261,10 @@ def _observed(case: Case, common: _Common) -> tuple[list[Object], list[Observabl
     watched = [
         common.made(
             "observed-data",
-            [_time(when.first), _time(when.last), str(number), *flags],
+            [stix_time(when.first), stix_time(when.last), str(number), *flags],
             ["warning-list", *map(plain, flags)] if flags else [],
-            first_observed=_time(when.first),
-            last_observed=_time(when.last),
+            first_observed=stix_time(when.first),
+            last_observed=stix_time(when.last),
             number_observed=number,
             object_refs=sorted(ids),
         )
@@ -258,7 +273,7 @@ def _observed(case: Case, common: _Common) -> tuple[list[Object], list[Observabl
     return [*scos.values(), *watched], left
 
 
-def _rule(finding: Finding, common: _Common, case: Case) -> Object | None:
+def _rule(finding: Finding, common: Common, case: Case) -> Object | None:
     """Make an indicator of a detection rule that stands whole in the evidence."""
     kind, _, name = finding.reference.partition(":")
     if finding.kind != "rule" or kind not in {"yara", "sigma"} or not finding.citations:
@@ -284,7 +299,7 @@ def _rule(finding: Finding, common: _Common, case: Case) -> Object | None:
     )
 
 
-def _assessment(case: Case, common: _Common, notes: dict[Span, Note], about: Sequence[Object]) -> Object:
+def _assessment(case: Case, common: Common, notes: dict[Span, Note], about: Sequence[Object]) -> Object:
     proposal = case.assessment.proposal
     kind = "Disposition" if case.reviewed else "Proposed disposition"
     lines = [banner(case)] if banner(case) else []
@@ -310,7 +325,7 @@ def _quoted(note: Note) -> str:
     return f"{plain(note.source)}, {plain(note.where)}: “{plain(note.citation.quote)}”"
 
 
-def _container(case: Case, common: _Common, members: Sequence[Object], changed: datetime) -> Object:
+def _container(case: Case, common: Common, members: Sequence[Object], changed: datetime) -> Object:
     evidence = [
         {"source_name": "evidence", "description": plain(one.source) or "unnamed", "external_id": one.id}
         for one in case.evidence
@@ -335,7 +350,7 @@ def _container(case: Case, common: _Common, members: Sequence[Object], changed: 
         name=name,
         description=f"{words} Disposition: {disposition_word(case.disposition)}.",
         report_types=[kind for kind in _REPORT_TYPES if kind in present] or ["observed-data"],
-        published=_time(changed),
+        published=stix_time(changed),
         external_references=evidence,
         object_refs=refs,
     )
@@ -344,7 +359,7 @@ def _container(case: Case, common: _Common, members: Sequence[Object], changed: 
 def _finding_note(
     case: Case,
     finding: Finding,
-    common: _Common,
+    common: Common,
     notes: dict[Span, Note],
     of_finding: dict[str, str],
     container: Object,
@@ -360,12 +375,12 @@ def _finding_note(
         abstract=f"{plain(finding.id)} {plain(finding.kind)}: {plain(finding.title)}",
         content="\n".join(line for line in lines if line) or plain(finding.id),
         confidence=_confidence(finding),
-        external_references=_references(public_id(finding)),
+        external_references=public_references(public_id(finding)),
         object_refs=[of_finding.get(finding.id, str(container["id"]))],
     )
 
 
-def _left_over(left: Sequence[Observable], common: _Common, container: Object) -> Object:
+def _left_over(left: Sequence[Observable], common: Common, container: Object) -> Object:
     lines = [
         f"{seen.type} {seen.hash} {plain(seen.value)} (seen {seen.count} times)".replace("  ", " ") for seen in left
     ]

@@ -1,15 +1,18 @@
 """The case as a person sees it in a terminal."""
 
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from casemate.core.case import Case
+from casemate.core.draft import Draft
 from casemate.core.finding import Finding
 from casemate.core.issue import Severity
 from casemate.core.plain import plain
 from casemate.core.text import Span, Texts
 from casemate.policy import Limits
-from casemate.stages.export.plain import clip, columns, defang
+from casemate.stages.export.draft_form import BANNER
+from casemate.stages.export.draft_text import draft_lines
+from casemate.stages.export.page import Page
+from casemate.stages.export.plain import clip, defang
 from casemate.stages.export.view import (
     PRIORITIES,
     Note,
@@ -34,74 +37,17 @@ TIMELINE_ROWS = 15
 OBSERVABLES_PER_TYPE = 8
 DETAIL_LINES = 8
 
-# SGR parameters (ECMA-48, 8.3.117); the only escapes ever written, and never from evidence.
-_STYLES = {"head": "1", "alarm": "1;31", "warn": "33", "dim": "2", "good": "32"}
 
-
-class _Page:
-    """Lines gathered one after the other, coloured only when asked to."""
-
-    def __init__(self, width: int, *, colour: bool) -> None:
-        self.width = width
-        self.colour = colour
-        self.lines: list[str] = []
-
-    def style(self, style: str, text: str) -> str:
-        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.colour and text else text
-
-    def line(self, text: str = "", style: str = "") -> None:
-        """Add one line, cut to the width; `text` may hold evidence."""
-        shown = clip(plain(text), self.width)
-        self.lines.append(self.style(style, shown) if style else shown)
-
-    def wrapped(self, text: str, first: str = "  ", rest: str = "  ", style: str = "") -> None:
-        """Add a paragraph, broken at spaces; `text` may hold evidence."""
-        for line in _wrap(plain(text), self.width, first, rest):
-            self.lines.append(self.style(style, line) if style else line)
-
-    def head(self, title: str, note: str = "") -> None:
-        shown = clip(plain(note), self.width - len(title) - 2)
-        self.lines.append("")
-        self.lines.append(self.style("head", title.upper()) + (f"  {self.style('dim', shown)}" if note else ""))
-
-
-def _wrap(text: str, width: int, first: str, rest: str) -> list[str]:
-    if text.isascii():
-        return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False) or [
-            first
-        ]
-    lines, current, used = [], first, len(first)
-    for word in text.split(" "):
-        pieces = [word] if columns(word) <= width - len(rest) else list(_cut(word, width - len(rest)))
-        for piece in pieces:
-            if used + columns(piece) > width and used > len(rest):
-                lines.append(current.rstrip(" "))
-                current, used = rest, len(rest)
-            current += piece + " "
-            used += columns(piece) + 1
-    return [*lines, current.rstrip(" ")]
-
-
-def _cut(word: str, width: int) -> Iterator[str]:
-    piece, used = "", 0
-    for char in word:
-        size = columns(char)
-        if used + size > width:
-            yield piece
-            piece, used = "", 0
-        piece += char
-        used += size
-    yield piece
-
-
-def render_plain_text(case: Case, texts: Texts) -> bytes:
+def render_plain_text(case: Case, texts: Texts, drafts: Sequence[Draft] = ()) -> bytes:
     """Write a case as plain text of 96 columns, UTF-8, without any escape sequence."""
-    return render_text(case, texts).encode("utf-8")
+    return render_text(case, texts, drafts).encode("utf-8")
 
 
-def render_text(case: Case, texts: Texts, *, colour: bool = False, width: int = WIDTH) -> str:
+def render_text(
+    case: Case, texts: Texts, drafts: Sequence[Draft] = (), *, colour: bool = False, width: int = WIDTH
+) -> str:
     """Write a case for a terminal of `width` columns (at least 60); `colour` adds our own SGR escapes and no others."""
-    page = _Page(max(width, 60), colour=colour)
+    page = Page(max(width, 60), colour=colour)
     notes = number_citations(case, texts)
     _opening(page, case)
     _summary(page, case, notes)
@@ -111,11 +57,12 @@ def render_text(case: Case, texts: Texts, *, colour: bool = False, width: int = 
     _observables(page, case)
     _related(page, case)
     _questions_and_issues(page, case)
+    _drafts(page, drafts)
     _closing(page, case)
     return "\n".join(page.lines) + "\n"
 
 
-def _opening(page: _Page, case: Case) -> None:
+def _opening(page: Page, case: Case) -> None:
     page.lines.append(page.style("head", clip(f"{case.marking.label}   case {plain(case.id)}", page.width)))
     page.wrapped(case.title, "", "", "head")
     page.line(f"created {case.created:%Y-%m-%d %H:%M} UTC, {status(case)}", "dim")
@@ -144,7 +91,7 @@ def _marks(notes: dict[Span, Note], spans: Iterator[Span]) -> str:
     return "".join(f"[{notes[span].number}]" for span in spans)
 
 
-def _summary(page: _Page, case: Case, notes: dict[Span, Note]) -> None:
+def _summary(page: Page, case: Case, notes: dict[Span, Note]) -> None:
     sentences = case.assessment.summary
     basis = "composed from the findings" if all(sentence.basis != "model" for sentence in sentences) else ""
     page.head("Summary", basis)
@@ -164,7 +111,7 @@ def _at(note: Note) -> str:
     return f"{note.source}:{note.line}" if note.where.startswith("line ") else f"{note.source}, {note.where}"
 
 
-def _findings(page: _Page, case: Case, notes: dict[Span, Note]) -> None:
+def _findings(page: Page, case: Case, notes: dict[Span, Note]) -> None:
     page.head("Findings", f"{len(case.findings)}")
     for finding in case.findings:
         verdict = verdict_of(case, finding)
@@ -180,7 +127,7 @@ def _findings(page: _Page, case: Case, notes: dict[Span, Note]) -> None:
             page.wrapped("  ".join(places), "      ", "      ", "dim")
 
 
-def _detail(page: _Page, detail: str) -> None:
+def _detail(page: Page, detail: str) -> None:
     lines = [line for line in detail[: 8 * page.width].split("\n") if line.strip()]
     for line in lines[:DETAIL_LINES]:
         page.wrapped(line.strip(), "      ", "        ")
@@ -197,7 +144,7 @@ def _qualities(finding: Finding) -> str:
     return ", ".join(words)
 
 
-def _techniques(page: _Page, case: Case) -> None:
+def _techniques(page: Page, case: Case) -> None:
     groups = by_tactic(case)
     if not groups:
         return
@@ -207,7 +154,7 @@ def _techniques(page: _Page, case: Case) -> None:
         page.wrapped(f"{tactic or '(tactic not known)':<22} {ids}", "  ", " " * 25)
 
 
-def _timeline(page: _Page, case: Case) -> None:
+def _timeline(page: Page, case: Case) -> None:
     if not case.timeline:
         return
     page.head("Timeline", f"{len(case.timeline)} entries, UTC")
@@ -224,7 +171,7 @@ def _timeline(page: _Page, case: Case) -> None:
     _left(page, len(case.timeline) - len(chosen), "entries")
 
 
-def _observables(page: _Page, case: Case) -> None:
+def _observables(page: Page, case: Case) -> None:
     page.head("Observables", f"{len(case.observables)} distinct; seen, which does not mean malicious")
     for type_, group in by_type(case.observables).items():
         page.line(f"  {type_} ({len(group)})")
@@ -237,12 +184,12 @@ def _observables(page: _Page, case: Case) -> None:
         _left(page, len(group) - OBSERVABLES_PER_TYPE, type_)
 
 
-def _left(page: _Page, left: int, what: str) -> None:
+def _left(page: Page, left: int, what: str) -> None:
     if left > 0:
         page.line(f"    and {left} more {what} (in --format json)", "dim")
 
 
-def _related(page: _Page, case: Case) -> None:
+def _related(page: Page, case: Case) -> None:
     if not case.related:
         return
     page.head("Earlier cases that share something")
@@ -252,7 +199,7 @@ def _related(page: _Page, case: Case) -> None:
             page.wrapped(f"{shared.kind} {shared.value} (in {shared.cases} cases)", "      ", "        ", "dim")
 
 
-def _questions_and_issues(page: _Page, case: Case) -> None:
+def _questions_and_issues(page: Page, case: Case) -> None:
     if case.assessment.questions:
         page.head("Ask next")
         for question in case.assessment.questions:
@@ -271,7 +218,14 @@ def _questions_and_issues(page: _Page, case: Case) -> None:
         _left(page, len(case.issues) - limit, "issues")
 
 
-def _closing(page: _Page, case: Case) -> None:
+def _drafts(page: Page, drafts: Sequence[Draft]) -> None:
+    for draft in drafts:
+        page.head("Draft", f"{draft.created:%Y-%m-%d %H:%M} UTC")
+        page.line(f"*** {BANNER} ***", "alarm")
+        draft_lines(page, draft)
+
+
+def _closing(page: Page, case: Case) -> None:
     page.head("Evidence", f"{len(case.evidence)}")
     limit = Limits().report_rows
     for evidence in case.evidence[:limit]:

@@ -5,6 +5,6 @@ turns a name into one of the three engines: embedded, server or scripted.
 """
 
 from casemate.stages.generate.fence import fence, marker_of
-from casemate.stages.generate.model import Completion, Model, Request
+from casemate.stages.generate.model import Answer, Completion, Model, Request, choose_adapter
 
-__all__ = ["Completion", "Model", "Request", "fence", "marker_of"]
+__all__ = ["Answer", "Completion", "Model", "Request", "choose_adapter", "fence", "marker_of"]

@@ -128,10 +128,22 @@ def load(settings: dict[str, Any]) -> Any:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["threads"]
     params.cache_ram_mib = 0  # states kept outside the slots would make an answer depend on what was asked before
     params.warmup = False
+    # Every adapter is loaded and none applied; a request names the one that answers it.
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in settings.get("adapters", ())]
+    params.lora_init_without_apply = True
     try:
         return xllamacpp.Server(params)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+Prefix = tuple[str, int | None, int | None]
+"""What a slot can hold the state of: an instruction, the line feed after it, and the adapter that read it."""
+
+
+def prefix_of(request: dict[str, Any]) -> Prefix:
+    """Name the state that this request begins with."""
+    return request["instruction"], request["newline"], request.get("adapter")
 
 
 class Slot:
@@ -144,7 +156,8 @@ class Slot:
 
     def __init__(self, server: Any, number: int) -> None:
         self._server, self._number = server, number
-        self._primed: tuple[str, int | None] | None = None
+        self.primed: Prefix | None = None
+        self.inbox: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def _ask(self, body: dict[str, Any], deadline: float) -> dict[str, Any]:
         text: list[str] = []
@@ -157,8 +170,9 @@ class Slot:
             for choice in chunk.get("choices", ()):
                 text.append(choice.get("text") or "")
                 last["finish"] = choice.get("finish_reason") or last.get("finish")
+            if text and "began" not in last:
+                last["began"] = time.monotonic()
             last["usage"] = chunk.get("usage") or last.get("usage")
-            last["timings"] = chunk.get("timings") or last.get("timings")
             late = time.monotonic() > deadline
             if late:
                 last["finish"] = "time"
@@ -172,19 +186,20 @@ class Slot:
         """Answer one request; `error` is in the answer when the engine refused it."""
         began = time.monotonic()
         deadline = began + request["seconds"]
-        first, newline = request["instruction"], request["newline"]
+        first, newline, adapter = prefix = prefix_of(request)
+        lora = [] if adapter is None else [{"id": adapter, "scale": 1.0}]
         prompt: list[str | int] | str = first + "\n" + request["rest"]
         cached = 0
         if newline is not None:
-            key = (first, newline)
-            if self._primed != key:
-                self._primed = None
-                self._ask({"prompt": first, "max_tokens": 0, "cache_prompt": False}, deadline)
-            primed = self._ask({"prompt": [first, newline], "max_tokens": 0, "cache_prompt": True}, deadline)
+            if self.primed != prefix:
+                self.primed = None
+                self._ask({"prompt": first, "max_tokens": 0, "cache_prompt": False, "lora": lora}, deadline)
+            body = {"prompt": [first, newline], "max_tokens": 0, "cache_prompt": True, "lora": lora}
+            primed = self._ask(body, deadline)
             if "error" in primed:
                 return primed
-            cached = 0 if self._primed is None else _cached(primed)
-            self._primed = key
+            cached = 0 if self.primed is None else _cached(primed)
+            self.primed = prefix
             prompt = [first, newline, request["rest"]]
         body = {
             "prompt": prompt,
@@ -193,6 +208,7 @@ class Slot:
             "seed": request["seed"],
             "stop": request["stop"],
             "cache_prompt": newline is not None,
+            "lora": lora,
         }
         if request.get("schema") is not None:
             body["json_schema"] = request["schema"]
@@ -202,8 +218,9 @@ class Slot:
             # llama.cpp answers without any constraint when it cannot use the schema, and says so in its log only.
             answer = {"error": {"message": f"the schema cannot be used: {complaint}"}}
         if "error" in answer or answer.get("finish") == "time":
-            self._primed = None
-        return {**answer, "cached": cached, "seconds": time.monotonic() - began}
+            self.primed = None
+        first_token = max(answer.pop("began", began) - began, 0.0)
+        return {**answer, "cached": cached, "first_token": first_token, "seconds": time.monotonic() - began}
 
 
 def _grammar_complaint(mark: int) -> str:
@@ -219,25 +236,39 @@ def _cached(answer: dict[str, Any]) -> int:
     return int(((answer.get("usage") or {}).get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
 
 
+def choose_slot(free: list[Slot], prefix: Prefix) -> Slot:
+    """Choose among free slots: one that holds this instruction, else an empty one, else the one free for longest."""
+    return min(free, key=lambda slot: 0 if slot.primed == prefix else 1 if slot.primed is None else 2)
+
+
 def serve(server: Any, slots: int, inlet: BinaryIO, outlet: BinaryIO) -> None:
     """Answer frames until the pipe ends; each slot has its own thread."""
-    waiting: queue.Queue[dict[str, Any]] = queue.Queue()
+    free: list[Slot] = []
+    changed = threading.Condition()
     writing = threading.Lock()
 
     def work(slot: Slot) -> None:
         while True:
-            request = waiting.get()
+            request = slot.inbox.get()
             try:
                 answer = slot.answer(request)
             except (KeyError, TypeError, ValueError, RuntimeError) as error:
                 answer = {"error": {"message": f"{type(error).__name__}: {error}"}}
+            with changed:
+                free.append(slot)
+                changed.notify()
             with writing, contextlib.suppress(OSError):
                 write_frame(outlet, {**answer, "id": request.get("id")})
 
     for number in range(slots):
-        threading.Thread(target=work, args=(Slot(server, number),), daemon=True).start()
+        free.append(Slot(server, number))
+        threading.Thread(target=work, args=(free[-1],), daemon=True).start()
     while (frame := read_frame(inlet)) is not None:
-        waiting.put(frame)
+        with changed:
+            changed.wait_for(lambda: free)
+            slot = choose_slot(free, prefix_of(frame)) if "instruction" in frame else free[0]
+            free.remove(slot)
+        slot.inbox.put(frame)
 
 
 def main() -> None:

@@ -8,7 +8,8 @@ import hashlib
 import math
 import re
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NoReturn, TypeVar
 
@@ -69,6 +70,8 @@ class ModelFile:
     `parameters` counts the values of all tensors. `context_length` is in tokens, 0 where the header has none.
     `chat_template` is hostile text that is never evaluated; `chat_template_sha256` is empty where there is none.
     `control_tokens` are the vocabulary's own; `newline_token` is the id of a line feed, None where no single token is.
+    `kind` is `model` or what `general.type` says; `adapter_type` is that of an adapter (`lora`). `shapes` are those of
+    the tensors, by name.
     """
 
     architecture: str
@@ -84,6 +87,9 @@ class ModelFile:
     tensors: int
     header_bytes: int
     file_bytes: int
+    kind: str = "model"
+    adapter_type: str = ""
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
 
 class _Header:
@@ -207,23 +213,24 @@ class _Tensors:
     values: int
     end: int  # of the last value, from the beginning of the data
     by_type: dict[str, int]  # bytes
+    shapes: dict[str, tuple[int, ...]]
 
 
 def _read_tensors(header: _Header, count: int, alignment: int) -> _Tensors:
     header.need(count * 24)  # an empty name, no dimension, type and offset
-    names: set[str] = set()
+    shapes: dict[str, tuple[int, ...]] = {}
     by_type: dict[str, int] = {}
     values = end = last = 0
     for _ in range(count):
         start = header.at
         name = header.text(_NAME_BYTES)
-        if not name or name in names:
+        if not name or name in shapes:
             header.refuse("a tensor without a name of its own", start)
-        names.add(name)
         dimensions = header.number("I")
         if not 1 <= dimensions <= 4:
             header.refuse(f"a tensor of {dimensions} dimensions", header.at - 4)
         shape = [header.number("Q") for _ in range(dimensions)]
+        shapes[name] = tuple(shape)
         kind = header.number("I")
         if kind not in TENSOR_TYPES:
             header.refuse(f"tensor type {kind} is not known here", header.at - 4)
@@ -241,7 +248,7 @@ def _read_tensors(header: _Header, count: int, alignment: int) -> _Tensors:
         values += elements
         last = offset + needed
         end = offset + -(-needed // alignment) * alignment
-    return _Tensors(values, last, by_type)
+    return _Tensors(values, last, by_type, shapes)
 
 
 def _checked(header: _Header, pairs: dict[str, _Value], key: str, kind: type[T], default: T) -> T:
@@ -305,6 +312,9 @@ def _read(header: _Header) -> ModelFile:
         tensors=tensor_count,
         header_bytes=header.at,
         file_bytes=header.size,
+        kind=_checked(header, pairs, "general.type", str, "model")[:40],
+        adapter_type=_checked(header, pairs, "adapter.type", str, "")[:40],
+        shapes=tensors.shapes,
     )
 
 

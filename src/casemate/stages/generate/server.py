@@ -1,9 +1,10 @@
 """Any OpenAI-compatible server the site's policy allows: vLLM, llama.cpp's own, and the like."""
 
+import dataclasses
 import ipaddress
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,9 @@ from casemate.core.digest import Digest, digest_value
 from casemate.core.errors import EngineFailed, RefusedByPolicy, WrongUsage
 from casemate.policy import Policy
 from casemate.stages.generate.fence import defuse
-from casemate.stages.generate.model import Completion, Request
+from casemate.stages.generate.inorder import answer_in_order
+from casemate.stages.generate.model import Answer, Completion, Request
+from casemate.stages.generate.shares import Shares
 
 if TYPE_CHECKING:
     import httpx
@@ -26,19 +29,50 @@ class Served:
     The host must be in `policy.engine_hosts`, as it is written: a name is as good as what resolves it, so the default
     list has loopback only. No proxy, no redirect, no cookie, no credentials from the environment; `key` is sent as a
     bearer token if given. The digest names address and model, for the weights behind a server cannot be seen.
+    `adapters` are LoRA adapters that the server offers as models of these names, which is how vLLM does it; a queue
+    keeps `at_once` requests with the server.
     """
 
     def __init__(
-        self, url: str, model: str, policy: Policy, key: str = "", transport: "httpx.BaseTransport | None" = None
+        self,
+        url: str,
+        model: str,
+        policy: Policy,
+        key: str = "",
+        transport: "httpx.BaseTransport | None" = None,
+        adapters: Sequence[str] = (),
+        at_once: int = 8,
     ) -> None:
         self._url = _checked_url(url, policy)
         self._model, self._key, self._retries = model, key, policy.retries
-        self._transport = transport
+        self._transport, self.at_once, self._shares = transport, at_once, Shares(joules=lambda: None)
+        self.adapters = tuple(adapters)
         self.name = f"{model}@{urlsplit(self._url).netloc}"
         self.digest: Digest = digest_value(["server", self._url, model])
 
     def complete(self, request: Request) -> Completion:
-        """Answer a request; `EngineFailed` when the server cannot be reached, refuses, or gives no answer in time."""
+        """Answer a request; `EngineFailed` when the server cannot be reached, refuses, or gives no answer in time.
+
+        `WrongUsage` for an adapter that was not named when the server was.
+        """
+        if request.adapter and request.adapter not in self.adapters:
+            raise WrongUsage(
+                f"{self.name} has no adapter {request.adapter!r}",
+                way_out="name what the server offers: server:URL#MODEL,ADAPTER",
+            )
+        token = self._shares.begin()
+        try:
+            completion = self._ask(request)
+        finally:
+            share = self._shares.end(token)
+        adapter = digest_value(["server", self._url, request.adapter]) if request.adapter else None
+        return dataclasses.replace(completion, engine_seconds=share.seconds, adapter=adapter)
+
+    def complete_all(self, requests: Iterable[Request], retries: int = 1) -> Iterator[Answer]:
+        """Answer a queue in order, several requests at once."""
+        return answer_in_order(self.complete, requests, self.at_once, retries)
+
+    def _ask(self, request: Request) -> Completion:
         import httpx
 
         began = time.monotonic()
@@ -59,7 +93,7 @@ class Served:
         # The server applies the model's template, which we do not know: the usual control tokens are broken once more.
         content = f"{request.instruction}\n\n{defuse(request.evidence)}" if request.evidence else request.instruction
         body: dict[str, Any] = {
-            "model": self._model,
+            "model": request.adapter or self._model,
             "messages": [{"role": "user", "content": content}],
             "max_tokens": request.max_tokens,
             "temperature": request.temperature,

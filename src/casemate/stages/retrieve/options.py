@@ -1,24 +1,38 @@
 """Weigh the options of a question by the evidence for each that the knowledge holds."""
 
-import json
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
-from math import exp, log
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from casemate.knowledge import Named, Piece
-from casemate.knowledge.terms import PAIR, terms_of
+from casemate.knowledge import Named
+from casemate.stages.retrieve.composite import Composite, composites
 from casemate.stages.retrieve.entities import entities_in
-from casemate.stages.retrieve.passages_index import NEAREST, Shelf, Vector, nearest, nearness, relevance, vector_of
+from casemate.stages.retrieve.measures import (
+    Sentence,
+    Told,
+    best_phrase,
+    best_sentence,
+    best_spelling,
+    containment,
+    covered,
+    cut_sentences,
+    listed,
+    plain,
+    shared,
+    stands,
+    told_values,
+    unknown,
+)
+from casemate.stages.retrieve.negation import is_negated
+from casemate.stages.retrieve.option_weights import SIGNS, tempered, trained_weights
+from casemate.stages.retrieve.passages_index import Shelf, Vector, nearest, nearness, relevance, vector_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Matrix = NDArray[np.float64]
+    Scores = NDArray[np.float32]
 
 FEATURES = (
     "near",  # evidence in the forty passages nearest the question, each by its nearness squared
@@ -36,21 +50,32 @@ FEATURES = (
     "unknown",  # the share of the option's words that the knowledge does not hold
     "stands",  # whether the option stands word for word in the nearest passages
     "own_both",  # the same as `own` where the passage is also about what the question names
+    "contained",  # the passage that says most of question and option, whatever its length
+    "phrase",  # the best sentence that holds the option word for word
+    "spelled",  # the best sentence by runs of four letters
+    "listed",  # whether the option is among the values listed of what the question names
 )
 """What is measured of each option; all of it is compared between the options of one question."""
 
-_NEGATED = re.compile(
-    r"\b(?:NOT|EXCEPT|LEAST|INCORRECT|FALSE)\b"
-    r"|\b[Ww]hich(?:\s+(?!when|that|if|where|who|because|by|due|how|what|in)[\w&/-]+){0,6}?"
-    r"\s+(?:(?:is|are|was|were|would|should)\s+not|isn['’]t|aren['’]t)\b"
-    r"|\bexcept\s*(?:for\s*)?[:?]|\ball\b[^?]{0,80}\bexcept\b|\bleast\s+(?:likely|effective|relevant)\b"
-    r"|\b(?:is|are)\s+(?:unlikely|incorrect|false)\b"
+RAW = (
+    "listed",  # the same, not set against the other options
+    "is_all",  # the option takes in others ...
+    "all_support",  # ... and the least supported of them has this share of the support of the best
+    "is_none",  # the option denies the others ...
+    "none_support",  # ... and the best supported of them has so much
 )
-"""What turns a question round. A weakness that "does not check" turns nothing round, so lower case needs a "which"."""
-_SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
+"""What is measured of each option and counts as it is, less the mean of the options."""
+
+NAMES = (
+    *(f"spread:{name}" for name in FEATURES),
+    *(f"share:{name}" for name in FEATURES),
+    *(f"raw:{name}" for name in RAW),
+)
+"""The columns of `compared`, each of which has a weight."""
+
 _SENTENCES_OF = 12
-ENOUGH = 0.02
-"""Nearness of the nearest passage below which nothing is known of a question."""
+_TOLD_OF = 40
+"""Passages of what a question names that are read for the values they list."""
 
 
 class Library(Shelf, Protocol):
@@ -67,10 +92,13 @@ class Library(Shelf, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """The options with their probabilities, the measurements behind them, and the passages that were looked at.
+    """The options with their probabilities, the measurements behind them, and the passages looked at.
 
-    `evidence` names, for each option, the passage that says most for it; `passages` are the nearest to the question,
-    with their scores, the best first.
+    `probabilities` add up to 1 and that of the best option is how often such an answer was right on questions made from
+    entries that were held out. `evidence` names, for each option, the passage that says most for it; `passages` are the
+    nearest to the question, with their scores, the best first. `support` is the most that one passage says of question
+    and option together, `known` the share of the question's terms that the knowledge holds (both 0 to 1).
+    `chance` is that of the best option before it is raised to that of a blind guess.
     """
 
     probabilities: tuple[float, ...]
@@ -80,104 +108,179 @@ class Weighed:
     evidence: tuple[int, ...]
     nearness: float
     entities: tuple[str, ...]
-
-
-def is_negated(question: str) -> bool:
-    """Tell whether a question asks for the option that does not hold."""
-    return _NEGATED.search(question) is not None
+    support: float
+    known: float
+    chance: float = 0.0
 
 
 def weigh_options(question: str, options: Sequence[str], library: Library) -> Weighed:
-    """Measure the evidence for each option and give their probabilities, by the trained weights of the features."""
+    """Measure the evidence for each option and give their probabilities, by the trained and calibrated weights."""
+    held = trained_weights()
     measured = measure(question, options, library)
-    turned = -1.0 if measured.negated else 1.0
-    logits = [turned * float(value) for value in compared(measured.measured) @ trained_weights()]
-    top = max(logits)
-    raised = [exp(value - top) for value in logits]
-    total = sum(raised)
-    return Weighed(
-        tuple(value / total for value in raised),
-        measured.measured,
-        measured.negated,
-        measured.passages,
-        measured.evidence,
-        measured.nearness,
-        measured.entities,
-    )
+    logits = logits_of(measured, held.options)
+    chance = held.chance(signs(measured, logits))
+    return replace(measured, probabilities=tempered(logits, chance), chance=chance)
 
 
-@lru_cache(maxsize=1)
-def trained_weights() -> "NDArray[np.float64]":
-    """Load the weights of the features, as `casemate factory train options` left them; turned round if negated."""
-    import numpy as np
-
-    held = json.loads(files("casemate.stages.retrieve").joinpath("option_weights.json").read_text("utf-8"))
-    return np.array([held["weights"][f"{form}:{name}"] for form in ("spread", "share") for name in FEATURES])
+def logits_of(weighed: Weighed, weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Weigh the measurements; a negated question turns the result round."""
+    return (compared(weighed.measured) @ weights) * (-1.0 if weighed.negated else 1.0)
 
 
 def compared(measured: "Matrix") -> "Matrix":
     """Set each measurement against those of the other options: distance from their mean, share of the best."""
     import numpy as np
 
-    spread = measured.std(axis=0)
-    top = np.abs(measured).max(axis=0)
-    centred = (measured - measured.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0)
-    share = measured / np.where(top > 1e-9, top, 1.0)
-    return np.concatenate([centred, share - share.mean(axis=0)], axis=1)
+    relative, raw = measured[:, : len(FEATURES)], measured[:, len(FEATURES) :]
+    spread = relative.std(axis=0)
+    top = np.abs(relative).max(axis=0)
+    centred = (relative - relative.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0)
+    share = relative / np.where(top > 1e-9, top, 1.0)
+    return np.concatenate([centred, share - share.mean(axis=0), raw - raw.mean(axis=0)], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is found out of a question before its options are looked at."""
+
+    vector: Vector
+    near: "Scores"
+    ranked: "Scores"
+    top: "NDArray[np.int64]"
+    held: "Scores"
+    sentences: list[Sentence]
+    texts: list[str]
+    named: tuple[str, ...]
+    told: Told
+    known: float
 
 
 def measure(question: str, options: Sequence[str], library: Library) -> Weighed:
-    """Measure every feature of every option; the probabilities are all equal."""
+    """Measure every feature of every option; the shares are all equal."""
     import numpy as np
 
     named, *of_options = entities_in([question, *options], library)
-    asked = vector_of(question, library, asks=True)
-    near = nearness(asked, library)
-    ranked = relevance(near, named, library)
-    top = nearest(ranked)
-    pieces = library.read(top[:_SENTENCES_OF].tolist())
-    sentences = _sentences([pieces[int(number)] for number in top[:_SENTENCES_OF]], ranked[top[:_SENTENCES_OF]])
-    texts = [f"{pieces[int(number)].title} {pieces[int(number)].text}".casefold() for number in top[:_SENTENCES_OF]]
+    asked = _look_at(question, named, library)
     ties = _tied(named, of_options, library)
     rows, evidence = [], []
     for option, entities in zip(options, of_options, strict=True):
-        vector = vector_of(option, library)
-        scores = nearness(vector, library)
-        product = ranked * scores
-        best = nearest(product, 3)
-        both = np.minimum(ranked, scores)
-        own, own_both = _own(near, [id_ for id_ in entities if id_ not in named], named, library)
-        covered, covered_new, pairs = _covered(vector, asked, top, ranked, library)
-        rows.append(
-            [
-                float((ranked[top] ** 2 * scores[top]).sum()),
-                float(product[best].sum()),
-                float(product[best[:1]].sum()) ** 0.5,
-                float((ranked + scores).max()) if scores.size else 0.0,
-                float(both.max()) if both.size else 0.0,
-                covered,
-                covered_new,
-                pairs,
-                _best_sentence(vector, asked, sentences),
-                own,
-                float(sum(id_ in ties for id_ in entities)),
-                _shared(vector, asked),
-                _unknown(option, vector),
-                _stands(option, texts),
-                own_both,
-            ]
-        )
-        evidence.append(int(best[0]) if best.size else -1)
+        row, best = _measure_one(option, entities, asked, ties, library)
+        rows.append(row)
+        evidence.append(best)
     count = max(len(options), 1)
+    measured = np.array(rows, float).reshape(len(options), len(FEATURES))
     return Weighed(
         (1 / count,) * len(options),
-        np.array(rows, float).reshape(len(options), len(FEATURES)),
+        _with_raw(measured, composites(options)),
         is_negated(question),
-        tuple((int(number), float(ranked[number])) for number in top),
+        tuple((int(number), float(asked.ranked[number])) for number in asked.top),
         tuple(evidence),
-        float(near.max()) if near.size else 0.0,
+        float(asked.near.max()) if asked.near.size else 0.0,
         named,
+        float(measured[:, FEATURES.index("contained")].max(initial=0.0)),
+        asked.known,
     )
+
+
+def signs(weighed: Weighed, logits: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Give what tells how far the best option may be trusted (`SIGNS`)."""
+    import numpy as np
+
+    order = np.sort(logits)[::-1]
+    best = int(logits.argmax())
+    shares = np.exp(logits - order[0])
+    held = {
+        "share": float(np.log(1e-6 + 1.0 / shares.sum())),
+        "margin": float(min(order[0] - order[1], 10.0)) if len(order) > 1 else 0.0,
+        "support": weighed.support,
+        "support_of_best": float(weighed.measured[best, FEATURES.index("contained")]),
+        "sentence": float(weighed.measured[:, FEATURES.index("sentence")].max()),
+        "nearness": weighed.nearness,
+        "known": weighed.known,
+        "entities": float(bool(weighed.entities)),
+        "negated": float(weighed.negated),
+        "options": float(np.log(len(logits))),
+    }
+    return np.array([held[name] for name in SIGNS])
+
+
+def _look_at(question: str, named: tuple[str, ...], library: Library) -> _Asked:
+    vector = vector_of(question, library, asks=True)
+    near = nearness(vector, library)
+    ranked = relevance(near, named, library)
+    top = nearest(ranked)
+    first = top[:_SENTENCES_OF]
+    own = [number for number, _, other in library.owned(named) if not other] if named else []
+    pieces = library.read(dict.fromkeys([*first.tolist(), *own[:_TOLD_OF]]))
+    nearby = [pieces[int(number)] for number in first]
+    return _Asked(
+        vector,
+        near,
+        ranked,
+        top,
+        containment(vector, library),
+        cut_sentences(nearby, ranked[first], vector),
+        [plain(f"{piece.title} {piece.text}") for piece in nearby],
+        named,
+        told_values(pieces[number].text for number in own[:_TOLD_OF] if number in pieces),
+        1.0 - unknown(question, vector),
+    )
+
+
+def _measure_one(
+    option: str, entities: Sequence[str], asked: _Asked, ties: set[str], library: Library
+) -> tuple[list[float], int]:
+    """Measure one option; also give the number of the passage that says most for it, -1 for none."""
+    import numpy as np
+
+    vector = vector_of(option, library)
+    scores = nearness(vector, library)
+    product = asked.ranked * scores
+    best = nearest(product, 3)
+    both = np.minimum(asked.ranked, scores)
+    own, own_both = _own(asked.near, [id_ for id_ in entities if id_ not in asked.named], asked.named, library)
+    said = covered(vector, asked.vector, asked.top, asked.ranked, library)
+    row = [
+        float((asked.ranked[asked.top] ** 2 * scores[asked.top]).sum()),
+        float(product[best].sum()),
+        float(product[best[:1]].sum()) ** 0.5,
+        float((asked.ranked + scores).max()) if scores.size else 0.0,
+        float(both.max()) if both.size else 0.0,
+        *said,
+        best_sentence(vector, asked.sentences),
+        own,
+        float(sum(id_ in ties for id_ in entities)),
+        shared(vector, asked.vector),
+        unknown(option, vector),
+        stands(option, asked.texts),
+        own_both,
+        float((asked.held * containment(vector, library)).max(initial=0.0)),
+        best_phrase(option, asked.sentences),
+        best_spelling(option, asked.sentences),
+        listed(option, asked.told, asked.vector),
+    ]
+    return row, int(best[0]) if best.size else -1
+
+
+def _with_raw(measured: "Matrix", composed: dict[int, Composite]) -> "Matrix":
+    """Put the raw measurements beside the others; an option that speaks of others has the mean of theirs."""
+    import numpy as np
+
+    raw = np.zeros((len(measured), len(RAW)))
+    support = measured[:, FEATURES.index("contained")] + measured[:, FEATURES.index("sentence")]
+    raw[:, 0] = measured[:, FEATURES.index("listed")]
+    rows = measured.copy()
+    plain_ones = [place for place in range(len(measured)) if place not in composed]
+    for place, one in composed.items():
+        members = list(one.members) or plain_ones
+        if members:
+            rows[place] = measured[members].mean(axis=0)
+            most = float(support[members].max())
+            if one.holds:
+                raw[place, 1:3] = 1.0, float(support[members].min()) / most if most > 0 else 0.0
+            else:
+                raw[place, 3:5] = 1.0, most
+    return np.concatenate([rows, raw], axis=1)
 
 
 def _tied(named: Sequence[str], of_options: Sequence[Sequence[str]], library: Library) -> set[str]:
@@ -195,9 +298,7 @@ def _tied(named: Sequence[str], of_options: Sequence[Sequence[str]], library: Li
     return found - set(named)
 
 
-def _own(
-    near: "NDArray[np.float32]", entities: Sequence[str], named: Sequence[str], library: Library
-) -> tuple[float, float]:
+def _own(near: "Scores", entities: Sequence[str], named: Sequence[str], library: Library) -> tuple[float, float]:
     import numpy as np
 
     if not entities:
@@ -213,68 +314,3 @@ def _own(
         if {id_.casefold(), other.casefold()} & asked
     ]
     return float(values.max()), max(both, default=0.0)
-
-
-def _covered(
-    vector: Vector, asked: Vector, top: "NDArray[np.int64]", ranked: "NDArray[np.float32]", library: Library
-) -> tuple[float, float, float]:
-    """Give how much of an option's terms the nearest passages hold: of all, of those not in the question, of pairs."""
-    import numpy as np
-
-    if not top.size:
-        return 0.0, 0.0, 0.0
-    places = np.sort(top[:NEAREST])
-    force = (ranked[places] / ranked[top[0]]).astype(float)
-    sums = {"all": [0.0, 0.0], "new": [0.0, 0.0], "pair": [0.0, 0.0]}
-    for term, posting in library.postings(vector.weights).items():
-        at = np.searchsorted(posting.pieces, places)
-        held = (at < posting.pieces.size) & (posting.pieces[np.minimum(at, posting.pieces.size - 1)] == places)
-        value = float(force[held].max()) if held.any() else 0.0
-        kinds = ["pair"] if PAIR in term else ["all"] + (["new"] if term not in asked.weights else [])
-        for kind in kinds:
-            sums[kind][0] += posting.rarity * value
-            sums[kind][1] += posting.rarity
-    return tuple(part / (whole + 2.0) for part, whole in sums.values())  # type: ignore[return-value] # three of them
-
-
-Sentences = list[tuple[frozenset[str], float]]
-
-
-def _sentences(pieces: Sequence[Piece], force: "NDArray[np.float32]") -> Sentences:
-    found: Sentences = []
-    for piece, weight in zip(pieces, force, strict=True):
-        head = terms_of(piece.title)
-        found += [
-            (frozenset(head + terms_of(part)), float(weight)) for part in _SENTENCE.split(piece.text)[:20] if part
-        ]
-    top = max((weight for _, weight in found), default=1.0) or 1.0
-    return [(terms, weight / top) for terms, weight in found]
-
-
-def _best_sentence(vector: Vector, asked: Vector, sentences: Sentences) -> float:
-    mine = {term: rare for term, rare in vector.rarity.items() if PAIR not in term}
-    theirs = {term: rare for term, rare in asked.rarity.items() if PAIR not in term}
-    whole, all_asked = sum(mine.values()) + 2.0, sum(theirs.values()) + 2.0
-    best = 0.0
-    for terms, weight in sentences:
-        said = sum(rare for term, rare in mine.items() if term in terms) / whole
-        if said > 0:
-            about = sum(rare for term, rare in theirs.items() if term in terms) / all_asked
-            best = max(best, said * (0.2 + about) * (0.3 + weight))
-    return best
-
-
-def _shared(vector: Vector, asked: Vector) -> float:
-    return sum(rare for term, rare in vector.rarity.items() if term in asked.rarity) / (vector.mass + 2.0)
-
-
-def _unknown(option: str, vector: Vector) -> float:
-    terms = set(terms_of(option))
-    return sum(term not in vector.rarity for term in terms) / len(terms) if terms else 1.0
-
-
-def _stands(option: str, texts: Sequence[str]) -> float:
-    words = option.casefold().strip(" .")
-    if len(words) < 3:
-        return 0.0
-    return next((1.0 / log(place + 2.72) for place, text in enumerate(texts) if words in text), 0.0)

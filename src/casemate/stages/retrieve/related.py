@@ -80,6 +80,18 @@ def find_related(
     )
 
 
+def shared_between(
+    here: Iterable[Feature], there: Iterable[Feature], held: Mapping[Feature, int], total: int
+) -> tuple[Shared, ...]:
+    """Tell what two cases share, the rarest first; `held` and `total` are what `FeatureIndex.frequencies` gave.
+
+    A feature that the index does not count (too common a template in its case) counts as held by the one case.
+    """
+    both = dict.fromkeys(there)
+    known = {feature: max(held.get(feature, 1), 1) for feature in here if feature in both}
+    return _shared(known, known, max(total, 1))
+
+
 def _rarest(held: Mapping[Feature, int], most: int) -> tuple[Feature, ...]:
     # The rarest first, until so many cases hold them that looking at all would take long.
     chosen: list[Feature] = []

@@ -34,7 +34,8 @@ class Claim:
 
     `citation` is None when the quotation was not found. `seen` are the observable values that extraction saw, `scan`
     extracts from a text, `known` tells whether an ATT&CK, CWE or CVE id exists in the pinned knowledge, `suspicious`
-    tells whether a text talks to the model.
+    tells whether a text talks to the model. `given` are facts computed by code that the model was shown beside the
+    evidence: numbers and words may come from there too. `fields` are what else the task's schema asks for.
     """
 
     text: str
@@ -43,6 +44,8 @@ class Claim:
     scan: Callable[[str], Iterable[Sighting]]
     known: Callable[[str], bool]
     suspicious: Callable[[str], bool]
+    given: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 def check_quote(claim: Claim) -> str:
@@ -71,8 +74,8 @@ def check_observables(claim: Claim) -> str:
 
 def check_numbers(claim: Claim) -> str:
     """Require that every number of two digits or more in it stands in what it cites."""
-    quote = claim.citation.quote if claim.citation else ""
-    missing = next((number for number in _NUMBER.findall(claim.text) if number not in quote), "")
+    held = f"{claim.citation.quote if claim.citation else ''} {claim.given}"
+    missing = next((number for number in _NUMBER.findall(claim.text) if number not in held), "")
     return f"the number {missing} is not in what it cites" if missing else ""
 
 
@@ -80,7 +83,7 @@ def check_support(claim: Claim) -> str:
     """Require that half of its words of four letters or more stand in what it cites, by their first five letters."""
     if claim.citation is None:
         return ""
-    held = {word[:5].lower() for word in _WORD.findall(claim.citation.quote)}
+    held = {word[:5].lower() for word in _WORD.findall(f"{claim.citation.quote} {claim.given}")}
     words = {word[:5].lower() for word in _WORD.findall(claim.text)}
     if not words:
         return "it says nothing"
@@ -117,12 +120,14 @@ CHECKS: Mapping[str, Callable[[Claim], str]] = {
 """Check code -> function that tells why a claim fails, or nothing; in the order they are asked."""
 
 
-def check_claims(claims: Sequence[Claim]) -> tuple[tuple[Claim, ...], tuple[Issue, ...]]:
+def check_claims(
+    claims: Sequence[Claim], checks: Mapping[str, Callable[[Claim], str]] = CHECKS
+) -> tuple[tuple[Claim, ...], tuple[Issue, ...]]:
     """Keep the claims that pass every check; one issue for each that does not, naming the first check it failed."""
     kept: list[Claim] = []
     issues: list[Issue] = []
     for number, claim in enumerate(claims, 1):
-        code, reason = next(((code, why) for code, check in CHECKS.items() if (why := check(claim))), ("", ""))
+        code, reason = next(((code, why) for code, check in checks.items() if (why := check(claim))), ("", ""))
         if code:
             message = f"the model's sentence {number} was dropped: {reason}"
             issues.append(Issue(code, Severity.NOTE, message, way_out="read the evidence; nothing rests on it"))

@@ -24,6 +24,7 @@ NETWORK_TYPES = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url"})
 KIND_ORDER = (
     "pattern",
     "detection",
+    "judgement",
     "payload",
     "vulnerability",
     "malware",

@@ -13,7 +13,7 @@ JUDGED = "alerts-judged"
 
 def finding_of_shown(technique: str, probability: float, citation: Citation, maker: Digest) -> Finding:
     """Tell a technique that a sentence shows, as estimated by the specialist."""
-    detail = f"the specialist gives it {probability:.0%}"
+    detail = f"the specialist gives it {chance_in_words(probability)}"
     return Finding(
         "",
         "technique",
@@ -36,12 +36,18 @@ def finding_of_judgement(
     citations: tuple[Citation, ...],
     maker: Digest,
 ) -> Finding:
-    """Tell how likely the alerts are of an attack; it has no severity, so that the rules of the proposal stay alone."""
-    detail = f"likeliest: {'; '.join(rules)}; suggested priority {priority}"
+    """Tell which alerts deserve a look first, and how likely the likeliest are of an attack.
+
+    It has no severity, so that the rules of the proposal stay alone.
+    """
+    detail = (
+        f"likeliest of an attack, {chance_in_words(probability)}: {'; '.join(rules)}; suggested priority {priority}; "
+        f"the other {groups - above:,} groups are below the cut, which is set for few misses and closes nothing"
+    )
     return Finding(
         "",
-        "pattern",
-        f"{above:,} of {groups:,} groups of alerts are not below the cut",
+        "judgement",
+        f"{above:,} of {groups:,} groups of alerts to look at first",
         detail,
         "specialist",
         citations,
@@ -49,6 +55,11 @@ def finding_of_judgement(
         probability=round(probability, 4),
         maker=maker,
     )
+
+
+def chance_in_words(probability: float) -> str:
+    """Write a probability for a person, neither 0 % nor 100 %."""
+    return "under 1%" if probability < 0.01 else "over 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def add_judgement(proposal: Proposal, findings: Sequence[Finding]) -> Proposal:
@@ -61,7 +72,8 @@ def add_judgement(proposal: Proposal, findings: Sequence[Finding]) -> Proposal:
         return proposal
     best = max(judged, key=lambda one: one.probability or 0.0)
     priority = int(best.reference.rpartition(":")[2])
-    said = f"the specialist gives the likeliest alerts {best.probability:.0%} to be of an attack, priority {priority}"
+    chance = chance_in_words(best.probability or 0.0)
+    said = f"the specialist gives the likeliest alerts {chance} to be of an attack, priority {priority}"
     calm = proposal.disposition in {Disposition.BENIGN_POSITIVE, Disposition.FALSE_POSITIVE}
     if priority != proposal.priority or (calm and priority <= 2):
         said += f"; the rules say {proposal.disposition.value}, priority {proposal.priority}; both stand"

@@ -107,9 +107,17 @@ def _tell_names(group: Sequence[Finding]) -> Sentence:
 
 def _tell_techniques(group: Sequence[Finding]) -> Sentence:
     named = [finding for finding in group if finding.basis == "named"]
-    told = named or list(group)
+    estimated = [finding for finding in group if finding.basis == "specialist"]
+    counted = [finding for finding in group if finding.basis not in {"named", "specialist"}]
+    told = named or counted or estimated
     how = "named in the evidence" if named else "that what was counted or decoded fits"
+    if told is estimated:
+        how = "that the specialist reads in it"
     return Sentence(f"ATT&CK techniques {how}: {_titles(told, 4)}.", _citations(told, 4))
+
+
+def _tell_judgement(group: Sequence[Finding]) -> Sentence:
+    return Sentence(f"The specialist for alerts names {_titles(group, 1)}.", _citations(group, 1))
 
 
 def _tell_injections(group: Sequence[Finding]) -> Sentence:
@@ -129,5 +137,6 @@ _TELLERS: Mapping[str, Callable[[Sequence[Finding]], Sentence]] = {
     "actor": _tell_names,
     "tool": _tell_names,
     "technique": _tell_techniques,
+    "judgement": _tell_judgement,
 }
 _ORDER = tuple(_TELLERS)

@@ -1,0 +1,114 @@
+"""Write a draft for a task: ask the model part by part, keep what the evidence carries, compose the rest by code."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from casemate import __version__
+from casemate.core.assessment import Sentence
+from casemate.core.digest import digest_value
+from casemate.core.draft import Draft, Section
+from casemate.core.issue import Issue, Severity
+from casemate.core.text import Texts
+from casemate.pipeline.asking import Asking, Told, read_all
+from casemate.pipeline.tools import Tools
+from casemate.stages.generate import choose_adapter
+from casemate.stages.validate import check_citations
+from casemate.tasks.task import Material, Sheet, Task
+
+Progress = Callable[[str], None]
+"""Told what is being done, in a few words; evidence text is never in it raw."""
+
+
+def draft(
+    task: Task,
+    material: Material,
+    tools: Tools,
+    texts: Texts,
+    *,
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+) -> Draft:
+    """Write a draft; the same task, material, model and seed ask the model the same.
+
+    A section is the model's when enough of what it proposed holds, else composed; an issue says so and why. Once the
+    engine has failed it is not asked again. Every citation, of sentences and facts alike, is compared with the stored
+    text at the end; what does not select its quote is left out with an issue.
+    """
+    started = time.monotonic()
+    run = digest_value([material.case, [one.id for one in material.evidence], task.name, material.about])
+    adapter = choose_adapter(tools.model, [task.adapter]) if tools.model else ""
+    asking = Asking(seed, run, material.seen, question=material.question, adapter=adapter)
+    total = Told()
+    sections: list[Section] = []
+    issues: list[Issue] = []
+    for sheet in material.sheets:
+        told = Told() if total.failed else _ask(task, sheet, asking, tools, progress)
+        sentences, why = _choose(sheet, told, tools, failed=total.failed)
+        total += told
+        good, forged = _keep_verbatim(sentences, texts, tools)
+        if good:
+            sections.append(Section(sheet.title, good))
+        issues += [*told.issues, *why, *forged]
+    facts = tuple(one for one in material.facts if not check_citations(one.citations, texts))
+    issues += [issue for one in material.facts for issue in check_citations(one.citations, texts)]
+    model = tools.model
+    return Draft(
+        task=task.name,
+        case=material.case,
+        about=material.about,
+        created=tools.clock(),
+        marking=material.marking,
+        evidence=material.evidence,
+        sections=tuple(sections),
+        facts=facts,
+        version=__version__,
+        seed=seed,
+        model=model.digest if model else None,
+        model_name=model.name if model else "none",
+        prompt=task.digest if total.requests else None,
+        adapter=adapter if total.requests else "",
+        requests=total.requests,
+        prompt_tokens=total.prompt_tokens,
+        cached_tokens=total.cached_tokens,
+        generated_tokens=total.generated_tokens,
+        seconds=round(time.monotonic() - started, 3),
+        proposed=total.proposed,
+        dropped=total.dropped,
+        issues=tuple(dict.fromkeys(issues)),
+    )
+
+
+def _ask(task: Task, sheet: Sheet, asking: Asking, tools: Tools, progress: Progress) -> Told:
+    if sheet.part is None or tools.model is None or not sheet.excerpts:
+        return Told()
+    own = Asking(
+        asking.seed, asking.run, asking.seen, given=sheet.given, question=asking.question, adapter=asking.adapter
+    )
+    return read_all(task, sheet.part, sheet.excerpts, own, tools, progress)
+
+
+def _choose(sheet: Sheet, told: Told, tools: Tools, *, failed: bool) -> tuple[tuple[Sentence, ...], tuple[Issue, ...]]:
+    """Take the model's sentences when enough of them hold, else the composed ones; say which, and why."""
+    part, model = sheet.part, tools.model
+    if part is None or model is None:
+        return sheet.composed, ()
+    held = 1 - told.dropped / told.proposed if told.proposed else 0.0
+    if len(told.kept) >= part.enough and held >= part.rate:
+        return told.sentences[: part.most], ()
+    reason = (
+        "the engine had failed"
+        if failed or told.failed
+        else "there was nothing that it could be shown"
+        if not told.requests
+        else f"{told.proposed - told.dropped} of the {told.proposed} sentences that {model.name} proposed are carried "
+        "by the evidence"
+    )
+    message = f"“{sheet.title}” is composed by code: {reason}"
+    return sheet.composed, (Issue("section-composed", Severity.NOTE, message),)
+
+
+def _keep_verbatim(
+    sentences: Sequence[Sentence], texts: Texts, tools: Tools
+) -> tuple[tuple[Sentence, ...], tuple[Issue, ...]]:
+    issues = [issue for one in sentences for issue in tools.defences.verify(one.citations, texts)]
+    return tuple(one for one in sentences if not tools.defences.verify(one.citations, texts)), tuple(issues)
