@@ -93,8 +93,9 @@ def test_a_request_that_was_cut_off_goes_on_where_it_stopped(ada: TestClient, st
 
 def test_nothing_is_an_error_and_no_marking_above_the_senders(client: TestClient, store: Store):
     client.headers["Authorization"] = f"Bearer {token_of(store, Role.ANALYST, Marking.GREEN)}"
-    assert client.post("/api/v1/evidence", content=b"").status_code == 400
-    assert client.post("/api/v1/evidence", content=b"\n\n", headers=LINES).status_code == 400
+    green = {"X-Casemate-Marking": "green"}
+    assert client.post("/api/v1/evidence", content=b"", headers=green).status_code == 400
+    assert client.post("/api/v1/evidence", content=b"\n\n", headers={**LINES, **green}).status_code == 400
     assert client.post("/api/v1/evidence", content=b"x", headers={"X-Casemate-Marking": "red"}).status_code == 403
     assert client.post("/api/v1/evidence", content=b"x").status_code == 403, "the default marking is amber"
     assert client.post("/api/v1/evidence", content=b"x", headers={"X-Casemate-Marking": "green"}).status_code == 202

@@ -29,6 +29,6 @@ schema = schemathesis.pytest.from_fixture("api")
 
 @pytest.mark.slow
 @schema.parametrize()
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_api_is_as_described(case: schemathesis.Case, authorization: str):
     case.call_and_validate(headers={"Authorization": authorization})

@@ -15,6 +15,7 @@ from casemate.core.assessment import Disposition
 from casemate.core.audit import AuditEvent
 from casemate.core.case import Case, RelatedCase, State, TimelineEntry
 from casemate.core.digest import Digest
+from casemate.core.draft import Draft
 from casemate.core.feature import Feature
 from casemate.core.marking import Marking
 from casemate.core.observable import Observable
@@ -23,6 +24,7 @@ from casemate.store.case_words import cases_with
 from casemate.store.cases import CaseLine, case_line, columns_of_line
 from casemate.store.cleared_groups import ClearedGroups
 from casemate.store.database import Database
+from casemate.store.drafts import get_drafts
 from casemate.store.features import StoredFeatures
 from casemate.store.packing import storable, unpack
 from casemate.store.pages import Page, read_cursor, write_cursor
@@ -187,6 +189,14 @@ class Cleared(ClearedGroups):
             if self._row(connection, case_id) is None:
                 return ()
             return tuple(chain.stored_events(connection, storable(case_id)))
+
+    def drafts(self, case_id: str) -> tuple[Draft, ...]:
+        """Give what tasks wrote about a case, the last of each, as far as its own marking may be seen."""
+        with self._database.reading() as connection:
+            if self._row(connection, case_id) is None:
+                return ()
+            written = get_drafts(connection, case_id, every=False)
+        return tuple(draft for draft in written if draft.marking.value in self._markings)
 
     def original(self, case_id: str, evidence: Digest) -> bytes | None:
         """Give a piece of evidence of a case as it was received; None where it was not kept or cannot be seen."""

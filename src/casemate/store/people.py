@@ -223,7 +223,7 @@ class People:
         }
         with self._ledger.database.writing() as connection:
             # The old value dies within a minute: requests that were under way still carry it.
-            expiring = {"seen": write_time(now - IDLE + GRACE), "rotated": write_time(now)}
+            expiring = {"begun": write_time(now - LONGEST + GRACE), "rotated": write_time(now)}
             changed = connection.execute(
                 update(sessions).where(sessions.c.digest == digest, sessions.c.rotated == row.rotated).values(expiring)
             )

@@ -314,7 +314,8 @@ def _put_delivery(change: Change, delivery: Delivery, data: bytes, digest: Diges
 
 def group_key(alert: Alert, marking: Marking) -> bytes:
     """Name the group that an alert joins, in 16 bytes; equal alerts under different markings do not meet."""
-    named = f"{marking.value}\0{alert.kind}\0{alert.rule}\0{alert.entity}\0{alert.template}"
+    rule = "" if alert.kind == "file" else alert.rule  # there it is only what the sender called it
+    named = f"{marking.value}\0{alert.kind}\0{rule}\0{alert.entity}\0{alert.template}"
     return hashlib.sha256(named.encode("utf-8", "surrogatepass")).digest()[:16]
 
 

@@ -35,6 +35,7 @@ API: tuple[Route, ...] = (
     Route("GET", f"{V1}/cases/{{case_id}}/findings", cases.list_findings, Right.READ, fails=(404,)),
     Route("GET", f"{V1}/cases/{{case_id}}/observables", cases.list_observables, Right.READ, fails=(404,)),
     Route("GET", f"{V1}/cases/{{case_id}}/timeline", cases.list_timeline, Right.READ, fails=(404,)),
+    Route("GET", f"{V1}/cases/{{case_id}}/drafts", cases.list_drafts, Right.READ, fails=(404,)),
     Route("GET", f"{V1}/cases/{{case_id}}/history", cases.list_history, Right.READ, fails=(404,)),
     Route("GET", f"{V1}/cases/{{case_id}}/evidence/{{evidence}}", cases.list_lines, Right.READ, fails=(404,)),
     Route(

@@ -13,6 +13,7 @@ from casemate.core.assessment import Assessment, Disposition
 from casemate.core.audit import AuditEvent
 from casemate.core.case import Case, Decision, RelatedCase, Review, Run, State, TimelineEntry, Verdict
 from casemate.core.digest import Digest, digest_bytes
+from casemate.core.draft import Draft
 from casemate.core.evidence import Evidence
 from casemate.core.finding import Finding
 from casemate.core.issue import Issue
@@ -219,12 +220,18 @@ def export_case(visit: Asked, case_id: CaseId, format: Format) -> Response:  # n
     """Give a case in a format that other tools read; a draft says that it is one."""
     case, _revision = _there(visit.seen.case_at(case_id), "case")
     texts = _there(visit.seen.texts(case_id), "case")
-    data = render(case, format.value, texts)
+    data = render(case, format.value, texts, visit.seen.drafts(case_id))
     body = (("format", format.value), ("sha256", digest_bytes(data)), ("reviewed", str(case.reviewed).lower()))
     visit.store.record(NewAuditEvent(visit.person.name, "case.exported", case.id, body))
     media, end = MEDIA[format.value]
     headers = {"Content-Disposition": f'attachment; filename="{case.id}.{end}"'}
     return Response(data, media_type=media, headers=headers)
+
+
+def list_drafts(visit: Asked, case_id: CaseId) -> List[Draft]:
+    """Give what tasks wrote about a case for its next reader: proposals, the last of each task and purpose."""
+    note_reading(visit, _opened(visit, case_id).case)
+    return List(visit.seen.drafts(case_id))
 
 
 def list_history(visit: Asked, case_id: CaseId) -> List[AuditEvent]:

@@ -82,7 +82,11 @@ class _Body:
         """Count a line; false for one that an earlier try has stored already."""
         self.digest.update(line + b"\n")
         self.lines += 1
-        if self.before is None or self.lines > self.before.lines:
+        if self.before is None:
+            return True
+        if self.lines > self.before.lines:
+            if self.before.answer is not None:
+                raise _reused()
             return True
         if self.lines == self.before.lines and self.digest.hexdigest() != self.before.digest:
             raise _reused()
@@ -146,7 +150,7 @@ async def _take(request: Request, body: _Body) -> Accepted:
     else:
         async with body.intake.files:
             await _take_file(stream, head, body)
-    if body.before is not None and (body.lines < body.resumed or (body.before.answer and body.lines > body.resumed)):
+    if body.before is not None and body.lines < body.resumed:
         raise _reused()
     if body.lines == 0:
         raise Refused(400, "there is no evidence in the request", "send the bytes as its body")
