@@ -316,3 +316,13 @@ def test_logs_hold_neither_evidence_nor_what_was_looked_for(ada: TestClient, cap
     assert "private" not in caplog.text
     assert secret(Marking.RED) not in caplog.text
     assert json.loads(caplog.records[0].message)["person"] == "admin-red"
+
+
+def test_a_request_without_evidence_is_small(ada: TestClient, planted):
+    path = f"/api/v1/cases/{planted[Marking.GREEN].case_id}/reviews"
+    large = {"revision": 1, "reason": "x" * 2_000_000}
+    answer = ada.post(path, json=large)
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+    in_pieces = (json.dumps(large).encode()[at : at + 65_536] for at in range(0, 2_000_100, 65_536))
+    assert ada.post(path, content=in_pieces, headers={"Content-Type": "application/json"}).status_code == 400
+    assert ada.get(path.removesuffix("/reviews")).json()["revision"] == 1

@@ -47,6 +47,7 @@ def send(address: str, token: str, pause: float, answers: list[httpx.Response]) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_server_is_killed_while_a_client_streams(tmp_path: Path, prepared_home: Path):
     url = f"sqlite:///{tmp_path}/casemate.sqlite"
     with Store.open(url) as store:

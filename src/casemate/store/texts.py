@@ -220,6 +220,15 @@ class StoredTexts:
                 break
         return cutter.lines()
 
+    def line_at(self, evidence: Digest, offset: int) -> int:
+        """Give the number (from 1) of the line of the normalised text in which a character stands, as `lines` counts."""
+        text, starts = self._index(evidence)
+        last = max(bisect_right(starts, max(offset, 0)) - 1, 0)
+        before = sum(feeds for _start, feeds in self._feeds(text)[:last]) if starts else 0
+        if not starts:
+            return 1
+        return 1 + before + self._chunk(text, starts[last]).text.count("\n", 0, max(offset - starts[last], 0))
+
     def _feeds(self, text: int) -> list[tuple[int, int]]:
         with self._database.reading() as connection:
             rows = connection.execute(

@@ -20,7 +20,7 @@ from casemate.web.site import Site
 from casemate.web.wrapping import Wrapping
 
 STATIC = Path(__file__).parent / "static"
-ALWAYS = (400, 429, 503)
+ALWAYS = (400, 413, 429, 503)
 """Statuses that any route may answer with."""
 
 

@@ -29,7 +29,7 @@ class Route:
 
 API: tuple[Route, ...] = (
     Route("GET", f"{V1}/me", system.me, Right.SELF),
-    Route("POST", f"{V1}/evidence", evidence.send_evidence, Right.SEND, 202, (409, 413), evidence.DESCRIPTION),
+    Route("POST", f"{V1}/evidence", evidence.send_evidence, Right.SEND, 202, (409,), evidence.DESCRIPTION),
     Route("GET", f"{V1}/cases", cases.list_cases, Right.READ, fails=(404,)),
     Route("GET", f"{V1}/cases/{{case_id}}", cases.show_case, Right.READ, fails=(404,)),
     Route("GET", f"{V1}/cases/{{case_id}}/findings", cases.list_findings, Right.READ, fails=(404,)),

@@ -5,12 +5,16 @@ import logging
 import secrets
 import time
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from casemate.web.doorkeeper import COOKIE
+from casemate.web.problems import Problem, answer_problem
 from casemate.web.site import Site
 
+EVIDENCE = "/api/v1/evidence"
+TOO_LARGE = Problem("Content Too Large", 413, "the request is larger than limits.request_bytes")
 LOG = logging.getLogger("casemate.web")
 
 POLICY = (
@@ -63,10 +67,32 @@ class Wrapping:
             await send(message)
 
         try:
-            await self._app(scope, receive, wrapped)
+            if self._too_large(scope):
+                await answer_problem(Request(scope), TOO_LARGE)(scope, receive, wrapped)
+            else:
+                await self._app(scope, self._bounded(scope, receive), wrapped)
         finally:
             seconds = time.perf_counter() - started
             self._count(scope, status, seconds, number)
+
+    def _too_large(self, scope: Scope) -> bool:
+        length = Headers(scope=scope).get("content-length", "0")
+        most = self._site.policy.limits.request_bytes
+        return scope["path"] != EVIDENCE and not (length.isascii() and length.isdigit() and int(length) <= most)
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        # Evidence is bounded where it is read; everything else is small, also when its sender does not say its length.
+        if scope["path"] == EVIDENCE:
+            return receive
+        left = self._site.policy.limits.request_bytes
+
+        async def bounded() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            return message if left >= 0 else {"type": "http.disconnect"}
+
+        return bounded
 
     def _count(self, scope: Scope, status: int, seconds: float, number: str) -> None:
         route = getattr(scope.get("route"), "path", "none")

@@ -1,13 +1,110 @@
-"""The inbox: what waits to be looked at."""
+"""The inbox (what waits to be looked at), one group of it, and the list of all cases."""
 
-from fastapi import Request, Response
+from enum import StrEnum
+from typing import Annotated, TypeVar
 
-from casemate.store import CaseQuery
+from fastapi import Path, Query, Request, Response
+
+from casemate.core.alert import GroupState
+from casemate.core.assessment import Disposition
+from casemate.core.case import State
+from casemate.core.marking import Marking
+from casemate.store import CaseQuery, GroupQuery
+from casemate.web.api.queue import note_reading
 from casemate.web.doorkeeper import Asked
 from casemate.web.pages.render import render_page
+from casemate.web.problems import Refused
+
+ROWS = 50
+ALERTS = 20
+
+Words = Annotated[str, Query(max_length=200)]
+Choice = Annotated[str, Query(max_length=30)]
+Cursor = Annotated[str, Query(max_length=400)]
+Member = TypeVar("Member", bound=StrEnum)
 
 
-def show_inbox(request: Request, visit: Asked, q: str = "", after: str = "") -> Response:
-    """Show the newest cases that this person may see."""
-    page = visit.seen.cases(CaseQuery(text=q), 50, after)
-    return render_page(request, "inbox", {"page": page, "q": q})
+def show_inbox(
+    request: Request,
+    visit: Asked,
+    q: Words = "",
+    priority: Choice = "",
+    disposition: Choice = "",
+    marking: Choice = "",
+    state: Choice = "",
+    closed: Choice = "",
+    after: Cursor = "",
+) -> Response:
+    """Show alert groups, the most urgent first; a form without scripts filters them."""
+    wanted = GroupQuery(
+        None if closed or state == GroupState.CLOSED else True,
+        _chosen(GroupState, state),
+        _chosen(Disposition, disposition),
+        _chosen(Marking, marking),
+        _priority(priority),
+        q,
+    )
+    asked = {
+        "q": q,
+        "priority": priority,
+        "disposition": disposition,
+        "marking": marking,
+        "state": state,
+        "closed": closed,
+    }
+    page = visit.seen.groups(wanted, ROWS, after)
+    values = {"page": page, "asked": asked, "after": after, "filtered": any(asked.values()), "live": True}
+    return render_page(request, "inbox", {**values, **_choices(visit, GroupState)})
+
+
+def show_cases(
+    request: Request,
+    visit: Asked,
+    q: Words = "",
+    priority: Choice = "",
+    disposition: Choice = "",
+    marking: Choice = "",
+    state: Choice = "",
+    after: Cursor = "",
+) -> Response:
+    """Show all cases, also those made at the command line, the newest first."""
+    wanted = CaseQuery(
+        _chosen(State, state), _chosen(Disposition, disposition), _chosen(Marking, marking), _priority(priority), q
+    )
+    asked = {"q": q, "priority": priority, "disposition": disposition, "marking": marking, "state": state}
+    page = visit.seen.cases(wanted, ROWS, after)
+    values = {"page": page, "asked": asked, "after": after, "filtered": any(asked.values())}
+    return render_page(request, "cases", {**values, **_choices(visit, State)})
+
+
+def show_group(
+    request: Request, visit: Asked, number: Annotated[int, Path(ge=1, le=2**53)], after: Cursor = ""
+) -> Response:
+    """Show the alerts of one group as they were received."""
+    group = visit.seen.group(number)
+    if group is None:
+        raise Refused(404, "there is no such group")
+    page = visit.seen.alerts(number, ALERTS, after)
+    note_reading(visit, group.marking, f"group {number}")
+    return render_page(request, "group", {"group": group, "page": page})
+
+
+def _choices(visit: Asked, states: type[StrEnum]) -> dict[str, object]:
+    order = list(Marking)
+    reached = order[: order.index(visit.person.clearance) + 1]
+    return {"states": list(states), "dispositions": list(Disposition), "markings": reached}
+
+
+def _chosen(kind: type[Member], value: str) -> Member | None:
+    if not value:
+        return None
+    try:
+        return kind(value)
+    except ValueError:
+        raise Refused(400, "this filter has no such value", "choose one of the list") from None
+
+
+def _priority(value: str) -> int | None:
+    if value and value not in "12345":
+        raise Refused(400, "a priority is a number from 1 to 5", "choose one of the list")
+    return int(value) if value else None

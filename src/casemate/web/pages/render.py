@@ -1,14 +1,22 @@
 """Fill a template; everything is escaped, and text from evidence is shown with its control characters visible."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from casemate import __version__
+from casemate.core.marking import Marking
+from casemate.core.person import Right
 from casemate.core.plain import plain
+from casemate.stages.export import draft_form, view
+from casemate.stages.export.plain import defang
+
+_TONES = {"critical": "bad", "fatal": "bad", "high": "bad", "medium": "mid", "low": "low"}
 
 
 def when(time: datetime | None) -> str:
@@ -16,17 +24,57 @@ def when(time: datetime | None) -> str:
     return f"{time:%Y-%m-%d %H:%M}" if time else ""
 
 
+def span_words(seconds: float | None) -> str:
+    """Write a length of time in its largest unit: `40 s`, `7 min`, `3 h`, `12 d`; a dash for none."""
+    if seconds is None:
+        return "–"
+    whole = max(int(seconds), 0)
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if whole >= size:
+            return f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def age(time: datetime) -> str:
+    """Write how long ago a time was."""
+    return span_words((datetime.now(UTC) - time).total_seconds())
+
+
+def _shown(value: object) -> object:
+    # Whatever a template shows is made plain, so that none of them can forget it; our own macros give Markup.
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("casemate.web", "templates"),
+        loader=ChoiceLoader([PackageLoader("casemate.web", "templates"), PackageLoader("casemate.stages.export", "")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
-    environment.filters["plain"] = plain
-    environment.filters["when"] = when
+    environment.filters.update(plain=plain, when=when, age=age, span_words=span_words)
+    environment.globals.update(
+        Right=Right,
+        public_id=view.public_id,
+        name_of=view.name_of,
+        likelihood=view.likelihood,
+        severity_word=view.severity_word,
+        disposition_word=view.disposition_word,
+        priority_word=lambda priority: view.PRIORITIES.get(priority, ""),
+        entity=view.entity,
+        defang=defang,
+        tone=lambda severity: _TONES.get(view.severity_word(severity), "none"),
+        tlp_class=lambda marking: Marking(marking).value.replace("+", "-"),
+        number_notes=draft_form.number_notes,
+        marks_of=draft_form.marks_of,
+        basis_words=draft_form.basis_words,
+        draft_facts=draft_form.draft_facts,
+        heading=draft_form.heading,
+        query=lambda **values: urlencode({name: value for name, value in values.items() if value not in ("", None)}),
+    )
     return environment
 
 

@@ -1,0 +1,229 @@
+"""One case: what is proposed and what it rests on, what a person may decide, and everything behind it."""
+
+from typing import Annotated
+
+from fastapi import Form, Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from casemate.core.assessment import Disposition
+from casemate.core.case import Case, Verdict
+from casemate.core.digest import Digest
+from casemate.core.evidence import Evidence
+from casemate.core.feature import Feature
+from casemate.core.finding import Finding
+from casemate.core.observable import Observable
+from casemate.core.person import Right
+from casemate.stages.export import view
+from casemate.stages.export.chart import chart_of
+from casemate.stages.export.excerpts import excerpts_of
+from casemate.stages.validate import CHECKS
+from casemate.store import ObservableQuery, Opened
+from casemate.web.api.cases import MEDIA, CaseId, EvidenceId, ReviewGiven, VerdictGiven, note_reading, store_review
+from casemate.web.doorkeeper import Asked, Visit
+from casemate.web.pages.marks import number_cited, notes_of, runs_of
+from casemate.web.pages.render import render_page
+from casemate.web.problems import Refused
+
+FINDINGS = 60
+ROWS = 12
+CHARTED = 200
+PAGE_ROWS = 100
+LINES = 120
+CONTEXT = 12
+EXCERPT_CHARS = 40_000
+TEXT = 2000
+
+Cursor = Annotated[str, Query(max_length=400)]
+
+
+def show_case(request: Request, visit: Asked, case_id: CaseId, every: Annotated[str, Query(max_length=10)] = "") -> Response:
+    """Show a case; `every` shows all findings of one that has many."""
+    opened = _opened(visit, case_id)
+    case = opened.case
+    note_reading(visit, case)
+    texts = visit.seen.texts(case_id)
+    timeline = visit.seen.timeline(case_id, CHARTED)
+    observables = visit.seen.observables(ObservableQuery(case_id), ROWS)
+    if texts is None or timeline is None or observables is None:
+        raise Refused(404, "there is no such case")
+    cited = number_cited(case)
+    notes = notes_of(cited, texts)
+    shown = case.reworded()
+    checked = [issue for issue in case.issues if issue.code in CHECKS]
+    group = visit.seen.group_of(case_id)
+    values = {
+        "opened": opened,
+        "case": shown,
+        "cited": cited,
+        "by_number": {one.number: one for one in cited.values()},
+        "in_lines": {one.number for one in notes.values()},
+        "excerpts": [one for one in excerpts_of(case, texts, notes, EXCERPT_CHARS) if one.windows or one.quoted],
+        "findings": shown.findings if every else shown.findings[:FINDINGS],
+        "decisions": case.verdicts(),
+        "verdicts": Verdict,
+        "matrix": view.by_tactic(shown),
+        "chart": chart_of(timeline.rows),
+        "charted": len(timeline.rows),
+        "timeline": timeline.rows[:ROWS],
+        "observables": observables.rows,
+        "sightings": _sightings(visit, case_id, observables.rows),
+        "sources": view.sources(case),
+        "drafts": visit.seen.drafts(case_id),
+        "run_facts": view.run_facts(case),
+        "checked": checked,
+        "issues": [issue for issue in case.issues if issue.code not in CHECKS],
+        "history": visit.seen.history(case_id),
+        "formats": list(MEDIA),
+        "group": group,
+        "may_review": visit.person.may(Right.REVIEW),
+        "may_decide": _may_decide(visit),
+        "deciding": visit.policy.deciding_roles,
+        "dispositions": list(Disposition),
+        "last_review": next((one for one in reversed(case.reviews) if one.disposition is not None), None),
+        "strength": _strength,
+    }
+    return render_page(request, "case", values)
+
+
+def review_case(
+    visit: Asked,
+    case_id: CaseId,
+    revision: Annotated[int, Form(ge=1, le=2**53)] = 1,
+    finding: Annotated[str, Form(max_length=40)] = "",
+    verdict: Annotated[str, Form(max_length=20)] = "",
+    wording: Annotated[str, Form(max_length=TEXT)] = "",
+    disposition: Annotated[str, Form(max_length=40)] = "",
+    reason: Annotated[str, Form(max_length=TEXT)] = "",
+) -> Response:
+    """Take what a form decides: a verdict on one finding, a disposition, or a note; then show the case again."""
+    found = visit.seen.case_at(case_id)
+    if found is None:
+        raise Refused(404, "there is no such case")
+    case, now_at = found
+    if now_at != revision:
+        raise Refused(409, "somebody else decided on this case meanwhile", "look at it as it is now, and decide again")
+    store_review(visit, case, revision, _given(revision, finding, verdict, wording, disposition, reason))
+    return RedirectResponse(f"/cases/{case_id}#{'f-' + finding if finding else 'decide'}", 303)
+
+
+def _given(revision: int, finding: str, verdict: str, wording: str, disposition: str, reason: str) -> ReviewGiven:
+    try:
+        chosen = Disposition(disposition) if disposition else None
+        judged = Verdict(verdict) if finding else None
+    except ValueError:
+        raise Refused(400, "the form says something that cannot be decided", "load the page again") from None
+    if judged is None:
+        return ReviewGiven(revision, (), chosen, reason.strip())
+    better = wording.strip() if judged is Verdict.ACCEPTED else ""
+    # The reason belongs to the verdict, and to the review too, which a closed case asks for.
+    return ReviewGiven(revision, (VerdictGiven(finding, judged, reason.strip(), better),), chosen, reason.strip())
+
+
+def show_evidence(
+    request: Request,
+    visit: Asked,
+    case_id: CaseId,
+    evidence: EvidenceId,
+    line: Annotated[int, Query(ge=1, le=2**53)] = 1,
+    at: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+) -> Response:
+    """Show a window of lines of one piece of evidence, from `line` on or around the character `at`."""
+    case = _opened(visit, case_id).case
+    piece = _piece(case, evidence)
+    note_reading(visit, case, evidence)
+    texts = visit.seen.texts(case_id)
+    if texts is None:
+        raise Refused(404, "there is no such case")
+    limits = visit.policy.limits
+    here = 0
+    if at is not None:
+        here = texts.line_at(piece.id, at)
+        line = max(here - CONTEXT, 1)
+    count = min(LINES, limits.evidence_lines)
+    lines = texts.lines(piece.id, line, count, limits.line_chars)
+    cited = number_cited(case)
+    own = [one for one in cited.values() if one.citation.span.evidence == piece.id]
+    if lines:
+        end = lines[-1].start + len(lines[-1].text) + 1
+        own = [one for one in own if one.citation.span.start < end and one.citation.span.end > lines[0].start]
+    values = {
+        "case": case,
+        "piece": piece,
+        "rows": [(one, runs_of(one, own)) for one in lines],
+        "by_number": {one.number: one for one in own},
+        "here": here,
+        "line": line,
+        "before": max(line - count, 1) if line > 1 else 0,
+        "following": line + count if len(lines) == count else 0,
+    }
+    return render_page(request, "evidence", values)
+
+
+def show_observables(
+    request: Request,
+    visit: Asked,
+    case_id: CaseId,
+    type: Annotated[str, Query(max_length=60)] = "",  # noqa: A002 - the name in the address
+    q: Annotated[str, Query(max_length=200)] = "",
+    unflagged: Annotated[str, Query(max_length=5)] = "",
+    after: Cursor = "",
+) -> Response:
+    """Show the observables of a case, a page at a time."""
+    opened = _opened(visit, case_id)
+    note_reading(visit, opened.case)
+    page = visit.seen.observables(ObservableQuery(case_id, type, q, bool(unflagged)), PAGE_ROWS, after)
+    if page is None:
+        raise Refused(404, "there is no such case")
+    values = {
+        "opened": opened,
+        "case": opened.case,
+        "page": page,
+        "asked": {"type": type, "q": q, "unflagged": unflagged},
+        "sightings": _sightings(visit, case_id, page.rows),
+        "sources": view.sources(opened.case),
+    }
+    return render_page(request, "observables", values)
+
+
+def show_timeline(request: Request, visit: Asked, case_id: CaseId, after: Cursor = "") -> Response:
+    """Show the timeline of a case, a page at a time."""
+    opened = _opened(visit, case_id)
+    note_reading(visit, opened.case)
+    page = visit.seen.timeline(case_id, PAGE_ROWS, after)
+    if page is None:
+        raise Refused(404, "there is no such case")
+    values = {"opened": opened, "case": opened.case, "page": page, "chart": chart_of(page.rows)}
+    return render_page(request, "timeline", values)
+
+
+def _opened(visit: Visit, case_id: str) -> Opened:
+    opened = visit.seen.opened(case_id)
+    if opened is None:
+        raise Refused(404, "there is no such case")
+    return opened
+
+
+def _piece(case: Case, evidence: str) -> Evidence:
+    for piece in case.evidence:
+        if piece.id == Digest(evidence):
+            return piece
+    raise Refused(404, "there is no such evidence in this case")
+
+
+def _sightings(visit: Visit, case_id: str, observables: tuple[Observable, ...]) -> dict[tuple[str, str], int]:
+    """Count the other cases that hold each observable, as far as this person may see them."""
+    wanted = tuple(Feature("observable", f"{seen.type}:{seen.value}") for seen in observables)
+    counted = visit.seen.features().frequencies(wanted, case_id)[1]
+    keys = ((seen.type, seen.value) for seen in observables)
+    return {key: counted.get(feature, 0) for key, feature in zip(keys, wanted, strict=True)}
+
+
+def _may_decide(visit: Visit) -> bool:
+    return visit.person.may(Right.REVIEW) and visit.person.role.value in visit.policy.deciding_roles
+
+
+def _strength(finding: Finding) -> int:
+    """Say in four steps how sure a finding is, for the shade of its cell in the matrix."""
+    if finding.probability is None:
+        return 4 if finding.basis in {"named", "computed"} else 2
+    return 1 + min(int(finding.probability * 4), 3)
