@@ -23,6 +23,7 @@ PEOPLE = list(itertools.product(Role, Marking))
 BODIES: dict[str, dict[str, object]] = {
     f"{V1}/evidence": {"content": b'{"message": "hello"}'},
     f"{V1}/cases/{{case_id}}/reviews": {"json": {"revision": 1, "reason": "seen"}},
+    "/cases/{case_id}/review": {"data": {"revision": "1", "reason": "seen"}},
 }
 """What a route is sent; a new route that changes something and needs a body has a line here."""
 QUERIES = {f"{V1}/cases/{{case_id}}/export": {"format": "json"}, f"{V1}/changes": {"since": "0"}}

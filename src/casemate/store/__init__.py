@@ -3,6 +3,7 @@
 from casemate.audit import NewAuditEvent
 from casemate.store.cases import CaseLine
 from casemate.store.cleared import CaseQuery, Cleared, ObservableQuery, Opened
+from casemate.store.cleared_board import Agreement, Board, Day
 from casemate.store.cleared_groups import GroupQuery, RawAlert
 from casemate.store.codec import case_from_json, case_to_json
 from casemate.store.pages import Page, UnknownCursor
@@ -14,9 +15,12 @@ from casemate.store.texts import StoredTexts, TextLine, TextWriter
 
 __all__ = [
     "Account",
+    "Agreement",
+    "Board",
     "CaseLine",
     "CaseQuery",
     "Cleared",
+    "Day",
     "GroupQuery",
     "LeaseLost",
     "NewAuditEvent",

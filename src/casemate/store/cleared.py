@@ -22,7 +22,7 @@ from casemate.core.observable import Observable
 from casemate.store import chain
 from casemate.store.case_words import cases_with
 from casemate.store.cases import CaseLine, case_line, columns_of_line
-from casemate.store.cleared_groups import ClearedGroups
+from casemate.store.cleared_board import ClearedBoard
 from casemate.store.database import Database
 from casemate.store.drafts import get_drafts
 from casemate.store.features import StoredFeatures
@@ -64,7 +64,7 @@ class Opened:
     entries: int
 
 
-class Cleared(ClearedGroups):
+class Cleared(ClearedBoard):
     """The store, as far as one clearance reaches; reads only."""
 
     def __init__(self, database: Database, clearance: Marking, shelf: Shelf) -> None:

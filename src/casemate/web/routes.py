@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from casemate.core.person import Right
 from casemate.web.api import cases, evidence, queue, system
-from casemate.web.pages import inbox, sign_in
+from casemate.web.pages import board, case, inbox, sign_in
 
 V1 = "/api/v1"
 
@@ -68,5 +68,13 @@ PAGES: tuple[Route, ...] = (
     Route("POST", "/sign-out", sign_in.sign_out, Right.SELF),
     Route("GET", "/password", sign_in.show_password, Right.SELF),
     Route("POST", "/password", sign_in.change_password, Right.SELF),
-    Route("GET", "/", inbox.show_inbox, Right.READ),
+    Route("GET", "/", inbox.show_inbox, Right.READ, fails=(404,)),
+    Route("GET", "/cases", inbox.show_cases, Right.READ, fails=(404,)),
+    Route("GET", "/groups/{number}", inbox.show_group, Right.READ, fails=(404,)),
+    Route("GET", "/cases/{case_id}", case.show_case, Right.READ, fails=(404,)),
+    Route("POST", "/cases/{case_id}/review", case.review_case, Right.REVIEW, fails=(404, 409)),
+    Route("GET", "/cases/{case_id}/observables", case.show_observables, Right.READ, fails=(404,)),
+    Route("GET", "/cases/{case_id}/timeline", case.show_timeline, Right.READ, fails=(404,)),
+    Route("GET", "/cases/{case_id}/evidence/{evidence}", case.show_evidence, Right.READ, fails=(404,)),
+    Route("GET", "/board", board.show_board, Right.READ),
 )

@@ -48,7 +48,7 @@ def _shown(value: object) -> object:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=ChoiceLoader([PackageLoader("casemate.web", "templates"), PackageLoader("casemate.stages.export", "")]),
+        loader=ChoiceLoader([PackageLoader("casemate.web", "templates"), PackageLoader("casemate.stages.export", ".")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -58,6 +58,7 @@ def _environment() -> Environment:
     environment.filters.update(plain=plain, when=when, age=age, span_words=span_words)
     environment.globals.update(
         Right=Right,
+        str=str,
         public_id=view.public_id,
         name_of=view.name_of,
         likelihood=view.likelihood,
