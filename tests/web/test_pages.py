@@ -159,7 +159,8 @@ def test_evidence_is_shown_by_windows_of_lines(store: Store, app: FastAPI, made:
     text = browser.get(base).text
     assert "<mark>" in text
     assert ">1</span>" in text
-    last = made.assessment.summary[-1].citations[-1].span if False else made.findings[0].citations[0]
+    last = made.findings[0].citations[0]
+    base = f"/cases/{made.id}/evidence/{last.span.evidence}"
     around = browser.get(base, params={"at": last.span.start}).text
     assert re.search(rf'id="here"><span class="no">{last.line}</span>', around)
     assert "No such line" in browser.get(base, params={"line": 10**9}).text

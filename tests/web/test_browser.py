@@ -1,0 +1,104 @@
+"""The pages in a real browser: nothing is refused, sentences light up, keys work; `make screenshots` keeps pictures."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from casemate.core.case import Case
+from casemate.core.marking import Marking
+from casemate.core.person import Role
+from casemate.store import Store
+from casemate.web.passwords import hash_password
+
+from .chromium import Browser, find_chromium
+from .conftest import PASSWORD
+from .sample import store_sample
+
+PICTURES = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+MOST_BYTES = 300_000
+OVERFLOWS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+
+@pytest.fixture
+def served(app: FastAPI) -> Iterator[str]:
+    app.state.stopping.set()  # a stream of changes ends after what there is
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        thread.join(0.05)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(20)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    program = find_chromium()
+    if program is None:
+        if os.environ.get("CASEMATE_REQUIRE_BROWSER"):
+            pytest.fail("CASEMATE_REQUIRE_BROWSER is set and there is no Chromium")
+        pytest.skip("no Chromium on this machine")
+    with Browser(program, tmp_path / "profile") as opened:
+        yield opened
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_person_reads_a_case_and_decides(store: Store, served: str, browser: Browser, tmp_path: Path):
+    made = store_sample(store)
+    store.people().add("test", "grace", Role.ANALYST, Marking.RED, hash_password(PASSWORD))
+    store.people().set_password("test", "grace", hash_password(PASSWORD), first=False)
+    value, _session = store.people().sign_in("grace")
+    browser.call("Network.setCookie", name="casemate_session", value=value, url=served)
+    folder = PICTURES if os.environ.get("CASEMATE_SCREENSHOTS") else tmp_path
+    folder.mkdir(exist_ok=True)
+    pages = {
+        "inbox": "/",
+        "case": f"/cases/{made.id}",
+        "evidence": f"/cases/{made.id}/evidence/{made.evidence[0].id}?at={made.findings[0].citations[0].span.start}",
+        "board": "/board",
+    }
+    for name, path in pages.items():
+        for width, height, scheme in ((1280, 900, "light"), (1280, 900, "dark"), (390, 844, "light"), (390, 844, "dark")):
+            if name in ("evidence", "board") and (width, scheme) not in ((1280, "light"), (390, "dark")):
+                continue
+            browser.show(width, height, scheme)
+            browser.open(served + path)
+            assert browser.value(OVERFLOWS) is False, f"{name} is wider than {width}"
+            shot = folder / f"{name}-{width}-{scheme}.png"
+            browser.shot(shot)
+            assert 5_000 < shot.stat().st_size < MOST_BYTES
+    _sentences_light_up(browser, served, made)
+    _keys_decide(browser, served, made, store)
+    assert browser.complaints() == []
+
+
+def _sentences_light_up(browser: Browser, served: str, made: Case) -> None:
+    browser.show(1280, 900, "light")
+    browser.open(f"{served}/cases/{made.id}")
+    lit = "getComputedStyle(document.querySelector('.anchor.e1 + mark')).outlineStyle"
+    assert browser.value(lit) == "none"
+    browser.value("document.querySelector('.s1 a.says').focus()")
+    assert browser.value(lit) == "solid"
+
+
+def _keys_decide(browser: Browser, served: str, made: Case, store: Store) -> None:
+    browser.press("j")
+    assert browser.value("document.activeElement.id") == f"f-{made.findings[0].id}"
+    browser.press("j")
+    browser.press("e")
+    assert browser.value("document.activeElement.name") == "wording"
+    browser.value("document.activeElement.blur()")
+    browser.events.clear()
+    browser.press("a")
+    browser.wait("Page.loadEventFired")
+    decided = store.case(made.id)
+    assert decided is not None
+    assert list(decided.verdicts()) == [made.findings[1].id]
