@@ -21,6 +21,9 @@ from .sample import store_sample
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 MOST_BYTES = 300_000
+Views = tuple[tuple[int, int, str], ...]
+FOUR: Views = ((1280, 900, "light"), (1280, 900, "dark"), (390, 844, "light"), (390, 844, "dark"))
+TWO: Views = ((1280, 900, "light"), (390, 844, "dark"))
 OVERFLOWS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
@@ -59,25 +62,24 @@ def test_a_person_reads_a_case_and_decides(store: Store, served: str, browser: B
     browser.call("Network.setCookie", name="casemate_session", value=value, url=served)
     folder = PICTURES if os.environ.get("CASEMATE_SCREENSHOTS") else tmp_path
     folder.mkdir(exist_ok=True)
-    pages = {
-        "inbox": "/",
-        "case": f"/cases/{made.id}",
-        "evidence": f"/cases/{made.id}/evidence/{made.evidence[0].id}?at={made.findings[0].citations[0].span.start}",
-        "board": "/board",
-    }
-    for name, path in pages.items():
-        for width, height, scheme in ((1280, 900, "light"), (1280, 900, "dark"), (390, 844, "light"), (390, 844, "dark")):
-            if name in ("evidence", "board") and (width, scheme) not in ((1280, "light"), (390, "dark")):
-                continue
-            browser.show(width, height, scheme)
-            browser.open(served + path)
-            assert browser.value(OVERFLOWS) is False, f"{name} is wider than {width}"
-            shot = folder / f"{name}-{width}-{scheme}.png"
-            browser.shot(shot)
-            assert 5_000 < shot.stat().st_size < MOST_BYTES
+    at = made.findings[0].citations[0].span
+    _look(browser, served, folder, "inbox", "/", FOUR)
+    _look(browser, served, folder, "case", f"/cases/{made.id}", FOUR)
+    _look(browser, served, folder, "evidence", f"/cases/{made.id}/evidence/{at.evidence}?at={at.start}", TWO)
     _sentences_light_up(browser, served, made)
-    _keys_decide(browser, served, made, store)
+    _keys_decide(browser, made, store)
+    _look(browser, served, folder, "board", "/board", TWO)
     assert browser.complaints() == []
+
+
+def _look(browser: Browser, served: str, folder: Path, name: str, path: str, views: Views) -> None:
+    for width, height, scheme in views:
+        browser.show(width, height, scheme)
+        browser.open(served + path)
+        assert browser.value(OVERFLOWS) is False, f"{name} is wider than {width}"
+        shot = folder / f"{name}-{width}-{scheme}.png"
+        browser.shot(shot)
+        assert 5_000 < shot.stat().st_size < MOST_BYTES
 
 
 def _sentences_light_up(browser: Browser, served: str, made: Case) -> None:
@@ -89,7 +91,7 @@ def _sentences_light_up(browser: Browser, served: str, made: Case) -> None:
     assert browser.value(lit) == "solid"
 
 
-def _keys_decide(browser: Browser, served: str, made: Case, store: Store) -> None:
+def _keys_decide(browser: Browser, made: Case, store: Store) -> None:
     browser.press("j")
     assert browser.value("document.activeElement.id") == f"f-{made.findings[0].id}"
     browser.press("j")

@@ -105,6 +105,6 @@ def _chosen(kind: type[Member], value: str) -> Member | None:
 
 
 def _priority(value: str) -> int | None:
-    if value and value not in "12345":
+    if value and value not in {"1", "2", "3", "4", "5"}:
         raise Refused(400, "a priority is a number from 1 to 5", "choose one of the list")
     return int(value) if value else None
