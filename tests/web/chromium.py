@@ -31,24 +31,20 @@ class Browser:
     """One window; `events` is what it told and nobody has waited for."""
 
     def __init__(self, program: str, profile: Path) -> None:
-        theirs_in, self._out = os.pipe()
-        self._in, theirs_out = os.pipe()
-
-        def place() -> None:  # the browser reads descriptor 3 and writes descriptor 4
-            reads, writes = (fcntl.fcntl(one, fcntl.F_DUPFD, 10) for one in (theirs_in, theirs_out))
-            os.dup2(reads, 3)
-            os.dup2(writes, 4)
-
+        reads, self._out = os.pipe()
+        self._in, writes = os.pipe()
+        high = [fcntl.fcntl(one, fcntl.F_DUPFD, 10) for one in (reads, writes)]
+        # The browser reads descriptor 3 and writes descriptor 4.
+        place = f'exec "$0" "$@" 3<&{high[0]} 4>&{high[1]}'
         self._process = subprocess.Popen(
-            [program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            ["bash", "-c", place, program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            close_fds=False,
-            preexec_fn=place,
+            pass_fds=high,
         )
-        os.close(theirs_in)
-        os.close(theirs_out)
+        for one in (reads, writes, *high):
+            os.close(one)
         self._held = b""
         self._number = 0
         self._session = ""
@@ -126,4 +122,6 @@ class Browser:
         """Give what the browser logged as errors: refused styles and scripts, exceptions."""
         logged = [event["params"] for event in self.events if event.get("method") == "Log.entryAdded"]
         thrown = [event for event in self.events if event.get("method") == "Runtime.exceptionThrown"]
-        return [one["entry"]["text"] for one in logged if one["entry"]["level"] == "error"] + [str(one) for one in thrown]
+        return [one["entry"]["text"] for one in logged if one["entry"]["level"] == "error"] + [
+            str(one) for one in thrown
+        ]

@@ -44,7 +44,9 @@ def store_sample(store: Store, marking: Marking = Marking.AMBER) -> Case:
         store_text(store, evidence, text)
     pieces = tuple(replace(one, marking=marking) for one in made.evidence)
     made = replace(made, marking=marking, evidence=pieces, related=made.related[:1])
-    earlier = replace(made, id=made.related[0].id, title="Brute force on web02", evidence=(), related=(), observables=())
+    earlier = replace(
+        made, id=made.related[0].id, title="Brute force on web02", evidence=(), related=(), observables=()
+    )
     shared = Feature("observable", "ipv4-addr:203.0.113.77")
     store.save_case(earlier, NewAuditEvent("casemate", "case.proposed", earlier.id), (shared,))
     now = datetime.now(UTC)

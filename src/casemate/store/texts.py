@@ -221,7 +221,7 @@ class StoredTexts:
         return cutter.lines()
 
     def line_at(self, evidence: Digest, offset: int) -> int:
-        """Give the number (from 1) of the line of the normalised text in which a character stands, as `lines` counts."""
+        """Give the number (from 1, as `lines` counts) of the line in which a character stands."""
         text, starts = self._index(evidence)
         last = max(bisect_right(starts, max(offset, 0)) - 1, 0)
         before = sum(feeds for _start, feeds in self._feeds(text)[:last]) if starts else 0

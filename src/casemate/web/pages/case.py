@@ -20,7 +20,7 @@ from casemate.stages.validate import CHECKS
 from casemate.store import ObservableQuery, Opened
 from casemate.web.api.cases import MEDIA, CaseId, EvidenceId, ReviewGiven, VerdictGiven, note_reading, store_review
 from casemate.web.doorkeeper import Asked, Visit
-from casemate.web.pages.marks import number_cited, notes_of, runs_of
+from casemate.web.pages.marks import notes_of, number_cited, runs_of
 from casemate.web.pages.render import render_page
 from casemate.web.problems import Refused
 
@@ -36,7 +36,9 @@ TEXT = 2000
 Cursor = Annotated[str, Query(max_length=400)]
 
 
-def show_case(request: Request, visit: Asked, case_id: CaseId, every: Annotated[str, Query(max_length=10)] = "") -> Response:
+def show_case(
+    request: Request, visit: Asked, case_id: CaseId, every: Annotated[str, Query(max_length=10)] = ""
+) -> Response:
     """Show a case; `every` shows all findings of one that has many."""
     opened = _opened(visit, case_id)
     case = opened.case

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from casemate.core.case import Case
 from casemate.core.finding import Citation
@@ -40,7 +41,7 @@ class Run:
 
 
 def number_cited(case: Case) -> dict[Span, Cited]:
-    """Number the distinct cited spans from 1 in the order a reader meets them."""
+    """Give numbers to the distinct cited spans, from 1 in the order a reader meets them."""
     names = view.sources(case)
     order: dict[Span, Citation] = {}
     sentences: dict[Span, list[int]] = {}
@@ -84,7 +85,7 @@ def runs_of(line: TextLine, cited: Sequence[Cited]) -> list[Run]:
         edges |= {edge for edge in (one.citation.span.start, one.citation.span.end) if line.start < edge < end}
     order = sorted(edges)
     runs = []
-    for left, right in zip(order, order[1:], strict=False):
+    for left, right in pairwise(order):
         over = [one for one in here if one.citation.span.start <= left and right <= one.citation.span.end]
         begins = tuple(one.number for one in over if one.citation.span.start == left)
         text = line.text[left - line.start : right - line.start]
