@@ -156,6 +156,14 @@ def test_an_adapter_is_used_only_while_its_bundle_is_in_force(site: Site) -> Non
     assert site.told() == ["model.refused", "model.applied", "model.rolled-back", "model.applied"]
 
 
+def test_weights_of_bundles_out_of_reach_are_let_go(site: Site) -> None:
+    assert run("model", "apply", site.model("1.0")) == 0
+    assert run("model", "rollback") == 0
+    for version in ("1.1", "1.2"):
+        assert run("model", "apply", site.model(version)) == 0
+    assert [path.suffix for path in sorted((site.home / "models").iterdir())] == [".gguf", ".json"] * 2
+
+
 def test_choosing_a_model_by_name_leaves_the_bundle(site: Site) -> None:
     add_model(site.home, str(site.base), Policy(), name="by-hand", allow_template=site.template, turns="chatml")
     assert run("model", "apply", site.model("1.0")) == 0
