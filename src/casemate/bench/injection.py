@@ -199,11 +199,13 @@ def measure_injection(
         with tempfile.TemporaryDirectory(prefix="casemate-bench-") as folder:
             store = Store.open(f"sqlite:///{folder}/casemate.sqlite", limits=ground.tools.policy.limits)
             with store:
-                calm = {name: _triage(ground, store, name, None, None, SETTINGS[0]) for name in names}
+                calm: dict[str, Case] = {}
                 for number, attack in enumerate(attacks[first : first + _STORE_CASES], first):
                     progress(f"attack {number + 1} of {len(attacks)}")
                     carrier = names[number % len(names)]
                     carriers[carrier] += 1
+                    if carrier not in calm:
+                        calm[carrier] = _triage(ground, store, carrier, None, None, SETTINGS[0])
                     _try(ground, store, attack, carrier, number // len(names), calm[carrier], model, settings, counts)
     report = {name: {setting: count.report() for setting, count in held.items()} for name, held in counts.items()}
     asked = model.name if model else "obedient"
