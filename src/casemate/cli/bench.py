@@ -8,6 +8,7 @@ from typing import Any
 
 from casemate.cli.bench_cti import TASKS, add_tasks, measure_task, print_tables
 from casemate.cli.bench_injection import add_injection, measure, print_injection
+from casemate.cli.bench_serve import add_serve, measure_serving
 from casemate.cli.terminal import visible
 from casemate.core.errors import WrongUsage
 
@@ -27,18 +28,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     commands.add_argument("--examples", default="examples", metavar="FOLDER", help="default: examples")
     commands.add_argument("--runs", type=int, default=3, metavar="N", help="the median of so many (default: 3)")
     commands.add_argument("--big-mb", type=int, default=2000, metavar="MB", help="size of the big log, 0 leaves it out")
-    for name in (extract, gold, commands):
+    logs = names.add_parser("logs", help="grouping of log lines on the Loghub samples, drain3 beside it")
+    logs.add_argument("--data", required=True, metavar="FOLDER", help="a folder with loghub*.tar.gz, or unpacked")
+    for name in (extract, gold, commands, logs):
         name.add_argument("--json", action="store_true", help="as JSON instead of a table")
     add_injection(names)
+    add_serve(names)
     add_tasks(names)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
-    data = Path(arguments.data)
     if arguments.name in TASKS:
         results = measure_task(arguments)
-    elif data.is_dir():
+    elif arguments.name == "serve":
+        results = measure_serving(arguments)
+    elif (data := Path(arguments.data)).is_dir():
         results = _MEASURES[arguments.name](arguments, data)
     else:
         raise WrongUsage(f"{data} is no folder", way_out="name the folder with the data: --data FOLDER")
@@ -66,6 +71,12 @@ def _gold(arguments: argparse.Namespace, data: Path) -> dict[str, Any]:
     return dict(build_gold_sets(data, Path(arguments.out)))
 
 
+def _logs(_arguments: argparse.Namespace, data: Path) -> dict[str, Any]:
+    from casemate.bench.logs import measure_grouping
+
+    return measure_grouping(data)
+
+
 def _commands(arguments: argparse.Namespace, data: Path) -> dict[str, Any]:
     from casemate.bench.commands import measure_commands
 
@@ -90,7 +101,7 @@ def _shown(value: object) -> str:
     return visible(", ".join(map(str, value))) if isinstance(value, list | tuple) else visible(str(value))
 
 
-_MEASURES = {"extract": _extract, "gold": _gold, "commands": _commands, "injection": measure}
+_MEASURES = {"extract": _extract, "gold": _gold, "commands": _commands, "logs": _logs, "injection": measure}
 
 _TABLES = frozenset({"coverage", "reliability", "by_class", "model", "together"})
 """What a report holds beside plain figures."""
