@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Train and say where the weights are."""
     from casemate.factory.train import TRAINERS, Job
 
-    for others in (factory_tune, factory_model):
-        if (code := others.run(arguments)) is not None:
+    for run_others in (factory_tune.run, factory_model.run):
+        if (code := run_others(arguments)) is not None:
             return code
     data, out = Path(arguments.data), Path(arguments.out)
     if not data.is_dir():

@@ -125,9 +125,21 @@ def _sft(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _digests(named: str) -> dict[str, str]:
+    """Name the files of a stored model and its adapters by their digests; a served model has none that could be known."""
+    from casemate.stages.generate.model_store import find_model, list_adapters
+
+    if named.startswith(("server:", "scripted:")):
+        return {}
+    base = find_model(home(), named)
+    beside = {f"{base.name}+{adapter.name}": str(adapter.digest) for adapter in list_adapters(home(), base)}
+    return {base.name: str(base.digest), **beside}
+
+
 def _evaluate(arguments: argparse.Namespace) -> int:
     from casemate.bench.cti_model import Protocol
     from casemate.factory.evaluate import Exam, evaluate
+    from casemate.factory.records import write_records
 
     policy = open_policy(arguments)
     tables = Path(arguments.cti_bench) if arguments.cti_bench else None
@@ -142,7 +154,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         if model is None:
             raise WrongUsage("there is no model to evaluate", way_out="name one: --model NAME")
         exam = Exam(out, corpus, tables, protocol=protocol, limit=arguments.limit, knowledge=knowledge)
-        evaluate(exam, model, arguments.adapter, progress)
+        report = evaluate(exam, model, arguments.adapter, progress)
+    write_records(out, report, _digests(arguments.model))
     print(out.with_suffix(".md").read_text("utf-8"), end="")
     return 0
 
