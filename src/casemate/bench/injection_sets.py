@@ -75,16 +75,14 @@ def read_attacks(folder: Path) -> list[Attack]:
 def sample_attacks(attacks: Sequence[Attack], limit: int | None, seed: int) -> list[Attack]:
     """Take at most `limit` attacks by chance, as many of each set as there are, the same for the same seed.
 
-    The sets take turns, so that a small one is not lost beside a large one.
+    The sets take turns, so that a small one is not lost beside a large one, and a smaller sample is the beginning of a
+    larger one.
     """
-    if limit is None or limit >= len(attacks):
-        return list(attacks)
     chance = random.Random(seed)  # noqa: S311 - a sample, no secret
     piles = [[one for one in attacks if one.set == name] for name in dict.fromkeys(one.set for one in attacks)]
     for pile in piles:
         chance.shuffle(pile)
-    taken = [one for round_ in zip_longest(*piles) for one in round_ if one is not None][:limit]
-    return sorted(taken, key=lambda one: (one.set, one.number))
+    return [one for round_ in zip_longest(*piles) for one in round_ if one is not None][:limit]
 
 
 def _own() -> list[str]:
