@@ -3,7 +3,7 @@
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ from casemate.core.errors import WrongUsage
 if TYPE_CHECKING:
     from casemate.factory.recipe import Recipe
     from casemate.knowledge import Knowledge
+    from casemate.policy import Policy
+    from casemate.stages.generate import Model
 
 
 def configure(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -43,7 +45,14 @@ def configure(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     sft.add_argument("--steps", type=int, default=0, metavar="N", help="end it after so many steps")
     sft.add_argument("--resume", action="store_true", help="go on from the newest checkpoint")
     exam = verbs.add_parser("evaluate", help="measure a model, and its adapters beside it")
-    exam.add_argument("--model", required=True, metavar="NAME", help="a stored model, or server:URL#NAME")
+    exam.add_argument("--model", metavar="NAME", help="a stored model, or server:URL#NAME")
+    exam.add_argument(
+        "--weights", metavar="PATH", help="instead: a GGUF or a folder that transformers reads, in batches"
+    )
+    exam.add_argument(
+        "--turns", default="smollm2", metavar="NAME", help="how --weights writes turns (default: smollm2)"
+    )
+    exam.add_argument("--tuned", metavar="FOLDER", help="the adapter folder that sft left, beside --weights")
     exam.add_argument("--adapter", action="append", default=[], metavar="NAME", help="a stored adapter; again for each")
     exam.add_argument("--corpus", metavar="FOLDER", help="ask the held-out lessons of this corpus")
     exam.add_argument("--cti-bench", metavar="FOLDER", help="ask the tables of CTI-Bench in this folder")
@@ -126,7 +135,7 @@ def _sft(arguments: argparse.Namespace) -> int:
 
 
 def _digests(named: str) -> dict[str, str]:
-    """Name the files of a stored model and its adapters by their digests; a served model has none that could be known."""
+    """Name the files of a stored model and its adapters by their digests; those of a server cannot be known."""
     from casemate.stages.generate.model_store import find_model, list_adapters
 
     if named.startswith(("server:", "scripted:")):
@@ -134,6 +143,23 @@ def _digests(named: str) -> dict[str, str]:
     base = find_model(home(), named)
     beside = {f"{base.name}+{adapter.name}": str(adapter.digest) for adapter in list_adapters(home(), base)}
     return {base.name: str(base.digest), **beside}
+
+
+@contextmanager
+def _examined(arguments: argparse.Namespace, policy: "Policy") -> "Iterator[tuple[Model, Sequence[str]]]":
+    """Open what is measured, and name its adapters."""
+    if bool(arguments.model) == bool(arguments.weights):
+        raise WrongUsage("there is not exactly one model to evaluate", way_out="name --model NAME or --weights PATH")
+    if arguments.weights:
+        from casemate.factory.weights import ADAPTER, Weights
+
+        tuned = Path(arguments.tuned) if arguments.tuned else None
+        yield Weights(Path(arguments.weights), arguments.turns, tuned), [ADAPTER] if tuned else []
+        return
+    with open_language_model(arguments.model, policy) as model:
+        if model is None:
+            raise WrongUsage("there is no model to evaluate", way_out="name one: --model NAME")
+        yield model, arguments.adapter
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -146,16 +172,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     corpus = Path(arguments.corpus) if arguments.corpus else None
     protocol = Protocol(trials=arguments.trials, max_tokens=arguments.max_tokens)
     out = Path(arguments.out)
-    with (
-        open_knowledge() as knowledge,
-        open_language_model(arguments.model, policy) as model,
-        Progress() as progress,
-    ):
-        if model is None:
-            raise WrongUsage("there is no model to evaluate", way_out="name one: --model NAME")
+    with open_knowledge() as knowledge, _examined(arguments, policy) as (model, adapters), Progress() as progress:
         exam = Exam(out, corpus, tables, protocol=protocol, limit=arguments.limit, knowledge=knowledge)
-        report = evaluate(exam, model, arguments.adapter, progress)
-    write_records(out, report, _digests(arguments.model))
+        evaluate(exam, model, adapters, progress)
     print(out.with_suffix(".md").read_text("utf-8"), end="")
     return 0
 

@@ -30,14 +30,9 @@ def _scores(tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[
         for figure in (*_SHARES, *_READINGS):
             value = figures.get(figure)
             score = value.get("score") if isinstance(value, dict) else value
-            # Sentences are what a grounded rate is a share of; a mean deviation is no share at all.
-            n = figures.get("sentences", 0) if figure == "grounded_rate" else figures.get("n", 0)
-            if (
-                isinstance(score, int | float)
-                and 0 <= score <= 1
-                and n > 0
-                and "deviation" not in figures.get("metric", "")
-            ):
+            # A grounded rate is a share of sentences, but those of one answer stand or fall together: answers count.
+            n, metric = figures.get("n", 0), figures.get("metric", "")
+            if isinstance(score, int | float) and 0 <= score <= 1 and n > 0 and "deviation" not in metric:
                 yield f"{task}.{figure}", {"score": float(score), "n": int(n)}
 
 
