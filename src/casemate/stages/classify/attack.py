@@ -68,7 +68,7 @@ class TechniqueSpecialist:
     """Reads techniques off sentences."""
 
     def __init__(self, linear: SparseLinear, tuning: dict[str, Any], encoder: Encoder | None, digest: Digest) -> None:
-        self._linear, self._encoder = linear, encoder
+        self._linear, self._encoder, self._tuning, self._own = linear, encoder, tuning, digest
         self._tuned: dict[str, Any] = tuning["both" if encoder is not None else "linear"]
         self._curve = np.asarray(self._tuned["curve"], np.float64)
         self.classes: tuple[str, ...] = tuple(tuning["classes"])
@@ -94,6 +94,15 @@ class TechniqueSpecialist:
             raise NotTrusted("the weights of `attack` do not fit together", way_out="install casemate again")
         encoder = Encoder.open(folder, threads) if "both" in tuning and not fast else None
         return cls(SparseLinear.of_packed(arrays), tuning, encoder, own.digest)
+
+    def thorough(self) -> "TechniqueSpecialist":
+        """Return this specialist with the shipped encoder beside it; itself where the tuning asks for none.
+
+        Raises `NotTrusted` where the encoder's weights are missing or altered.
+        """
+        if self._encoder is not None or "both" not in self._tuning:
+            return self
+        return TechniqueSpecialist(self._linear, self._tuning, Encoder.open(), self._own)
 
     def read(self, text: str, most: int = MOST_UNITS) -> Reading:
         """Return what a text of any size and kind shows; at most `most` sentences of it are read."""
