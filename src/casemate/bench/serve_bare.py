@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from casemate.core.errors import EngineFailed
+from casemate.stages.generate.engine import waiting_policy
 
 
 class Bare:
@@ -28,6 +29,7 @@ class Bare:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env=waiting_policy() | os.environ,
         )
         self._exchange(settings)
 
