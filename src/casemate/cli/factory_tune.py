@@ -174,7 +174,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out)
     with open_knowledge() as knowledge, _examined(arguments, policy) as (model, adapters), Progress() as progress:
         exam = Exam(out, corpus, tables, protocol=protocol, limit=arguments.limit, knowledge=knowledge)
-        evaluate(exam, model, adapters, progress)
+        report = evaluate(exam, model, adapters, progress)
+    write_records(out, report, _digests(arguments.model) if arguments.model else {})
     print(out.with_suffix(".md").read_text("utf-8"), end="")
     return 0
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,26 +71,26 @@ def ask_lessons(
     requests = {lesson.id: request_of(lesson, seconds) for lesson in lessons}
     keys = {name: digest_value([request.digest, model.digest])[:24] for name, request in requests.items()}
     held = _read(file)
-    given: list[Given] = []
+    given = {one.id: held[keys[one.id]] for one in lessons if keys[one.id] in held}
+    missing = [one for one in lessons if one.id not in given]
+    answers = model.complete_all([requests[one.id] for one in missing], 0)
+    cut = file.exists() and file.read_bytes()[-1:] not in (b"", b"\n")  # an earlier run ended inside a line
     with file.open("a", encoding="utf-8") as out:
-        for number, lesson in enumerate(lessons, 1):
+        out.write("\n" if cut else "")
+        for number, (lesson, answer) in enumerate(zip(missing, answers, strict=True), len(given) + 1):
             progress(f"asking {model.name}: {number} of {len(lessons)} held-out rows")
-            if keys[lesson.id] in held:
-                given.append(held[keys[lesson.id]])
-                continue
-            given.append(_ask(lesson.id, requests[lesson.id], model))
-            out.write(json.dumps({"key": keys[lesson.id], "model": model.name, **asdict(given[-1])}) + "\n")
+            one = _given(lesson.id, answer)
+            given[lesson.id] = one
+            out.write(json.dumps({"key": keys[lesson.id], "model": model.name, **asdict(one)}) + "\n")
             out.flush()
-    return given
+    return [replace(given[one.id], lesson=one.id) for one in lessons]
 
 
-def _ask(name: str, request: Request, model: Model) -> Given:
-    try:
-        told = model.complete(request)
-    except EngineFailed as error:
-        return Given(name, "", "failed", error.message)
-    except CasemateError:
-        raise
+def _given(name: str, told: Answer) -> Given:
+    if isinstance(told, EngineFailed):
+        return Given(name, "", "failed", told.message)
+    if isinstance(told, CasemateError):
+        raise told
     tokens = (told.prompt_tokens, told.generated_tokens, round(told.seconds, 3))
     return Given(name, told.text, told.finish, "", *tokens)
 
