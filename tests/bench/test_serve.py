@@ -26,7 +26,7 @@ def test_pairs_share_a_prefix_that_no_other_pair_has():
     assert all(first.instruction == second.instruction for first, second in pairs)
     assert all(first.evidence != second.evidence for first, second in pairs)
     assert len({first.instruction for first, _ in pairs}) == 3
-    assert len({request.instruction for request in story_requests(20)}) == 20
+    assert len({request.prompt for request in story_requests(20)}) == 20
 
 
 @pytest.mark.model

@@ -113,7 +113,7 @@ def _engine_ratio(engines: Engines, amount: Amount) -> tuple[float, dict[str, An
     settings = {"path": str(engines.path), "threads": engines.threads}
     with engines.open() as engine, Bare({**settings, "context": engine.context}) as peer:
         for number, request in enumerate(requests):
-            prompt = engines.turns.before + request.instruction + "\n" + engines.turns.after
+            prompt = engines.turns.before + request.prompt + engines.turns.after
             began = time.perf_counter()
             completion = engines.ask(engine, request)
             seconds = time.perf_counter() - began

@@ -88,22 +88,22 @@ def alert_requests(number: int = 200, seed: int = 0, seconds: float = 300.0) -> 
 
 
 def prefix_requests(number: int, seconds: float = 300.0) -> list[Request]:
-    """Make two requests with the same instruction, which is a new one for each `number`."""
+    """Make two requests with one long instruction, which is a new one for each `number`, and a short line each."""
     instruction = f"Shift {number}. {INSTRUCTION}"
-    alerts = make_alerts(2, number)
-    return [Request(instruction, fence(alert, marker_of(0)), max_tokens=4, seconds=seconds) for alert in alerts]
+    lines = (f"Alert {number}: port scan of db-07", f"Alert {number}: remote control tool on pc-31")
+    return [Request(instruction, line, max_tokens=4, seconds=seconds) for line in lines]
 
 
+STORY = "Tell a very long story with many people in it about the following. Never come to an end."
 _TOPICS = ("a lighthouse", "two rivers", "an old bridge", "the night train", "a market", "snow", "a garden", "the sea")
 
 
-def story_requests(number: int, tokens: int = 64, seconds: float = 300.0) -> list[Request]:
+def story_requests(number: int, tokens: int = 128, seconds: float = 300.0) -> list[Request]:
     """Make requests that a model answers at any length: their token rate is that of decoding."""
     return [
-        Request(f"Tell a very long story about {topic}, with many people in it, part {part}.", "", max_tokens=tokens,
-                seconds=seconds)
+        Request(STORY, f"Part {part}: {topic}.", max_tokens=tokens, seconds=seconds)
         for part, topic in zip(range(number), _TOPICS * number, strict=False)
-    ]  # fmt: skip
+    ]
 
 
 LISTS: Mapping[str, Any] = {
