@@ -25,7 +25,10 @@ def test_a_case_keeps_its_drafts_and_shows_them(casemate: Run, tmp_path: Path):
     assert "brief: executive" in shown
     exported = json.loads(casemate("case", "export", case, "--store", store, "--format", "json").stdout)
     assert [one["task"] for one in exported["drafts"]] == ["summary", "brief"]
-    assert casemate("audit", "verify", "--store", store).returncode == 0
+
+
+def test_a_case_that_is_not_there_is_wrong_usage(casemate: Run, tmp_path: Path):
+    store = f"sqlite:///{tmp_path}/a.sqlite"
     assert casemate("case", "summary", "C-none", "--store", store, "--model", "none").returncode == 2
 
 
