@@ -159,7 +159,8 @@ def find_shown_techniques(
 ) -> tuple[Finding, ...]:
     """Read techniques off the sentences of prose and off the messages and command lines of records.
 
-    Bounded by `PROSE_UNITS` and `RECORDS`; a sentence that talks to a language model is passed over.
+    Bounded by `PROSE_UNITS` and `RECORDS`. A sentence of prose that talks to a language model is passed over; a record
+    is not, or whoever writes a command line could hide what it does behind such words.
     """
     prose = [item for item in evidence if item.format in PROSE and item.length]
     records = _records(timeline)
@@ -181,7 +182,7 @@ def find_shown_techniques(
             if shown.accepted and shown.probability >= SURE_IN_PROSE:
                 citation = cite(Span(item.id, shown.start, shown.end))
                 found.append(finding_of_shown(shown.id, shown.probability, citation, reader.digest))
-    asked = [Unit(text, place, place) for place, text in enumerate(records) if not _talks_to_a_model(text)]
+    asked = [Unit(text, place, place) for place, text in enumerate(records)]
     spans = list(records.values())
     found += [
         finding_of_shown(shown.id, shown.probability, cite(spans[shown.start]), specialist.digest)
