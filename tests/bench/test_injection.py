@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casemate.bench.injection import SETTINGS, Ground, measure_injection, read_ground
+from casemate.bench.injection import SETTINGS, Ground, make_trials, measure_injection, read_ground
 from casemate.bench.injection_carriers import CARRIERS, Examples, flatten, plant, write_pdf
 from casemate.bench.injection_flags import flagged_by_set, flags_on_clean
 from casemate.bench.injection_models import Guarded, Obedient, Outside, find_attack, fits
@@ -195,3 +195,21 @@ def test_the_command_tells_the_rates_by_set(sets: Path, tmp_path: Path, capsys: 
     assert "attacks flagged, by set" in capsys.readouterr().out
     assert main([*command, "--set", "nowhere"]) == 2
     assert main(["bench", "injection", "--data", str(tmp_path / "none")]) == 2
+
+
+def test_a_stopped_measurement_goes_on(ground: Ground, tmp_path: Path):
+    file = tmp_path / "items.jsonl"
+    first = measure_injection([Attack("t", 0, ATTACK)], ground, settings=SETTINGS[:1], per_item=file)
+    written = file.read_text()
+    with file.open("a") as stream:
+        stream.write('{"key": "cut sho')
+    again = measure_injection([Attack("t", 0, ATTACK)], ground, settings=SETTINGS[:1], per_item=file)
+    assert {**again, "seconds": 0} == {**first, "seconds": 0}
+    assert file.read_text().startswith(written)
+    assert len(written.splitlines()) == 3
+
+
+def test_every_set_meets_every_carrier():
+    attacks = sample_attacks([Attack(name, number, name) for name in "abcdef" for number in range(60)], None, 0)
+    met = {(trial.attack.set, trial.carrier) for trial in make_trials(attacks)}
+    assert len(met) == 6 * len(CARRIERS)

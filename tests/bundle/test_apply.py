@@ -166,6 +166,17 @@ def test_choosing_a_model_by_name_can_be_rolled_over_but_not_forgotten(tmp_path:
         apply_bundle(one, world.how())
 
 
+def test_bundles_out_of_reach_are_let_go(tmp_path: Path, one: Path, two: Path) -> None:
+    world = World(tmp_path / "home")
+    apply_bundle(one, world.how())
+    apply_bundle(two, world.how())
+    roll_back(world.how())
+    three = apply_bundle(make_bundle(tmp_path / "three", weights("3"), version="3"), world.how())
+    kept = {path.name for path in bundles_folder(world.home).iterdir() if path.is_dir()}
+    assert kept == {applied.bundle for applied in read_state(world.home).slots[MODEL_SLOT]}
+    assert (len(kept), three.bundle in kept) == (2, True)
+
+
 def test_what_is_rolled_back_to_must_still_be_whole(tmp_path: Path, one: Path, two: Path) -> None:
     world = World(tmp_path / "home")
     applied = apply_bundle(one, world.how())

@@ -117,7 +117,26 @@ def test_a_row_of_a_table_is_read_when_it_says_what_the_address_is(row: str, wan
 
 
 WORDS = st.sampled_from(
-    [*NAMES, "uses", "used", "by", "to", "and", ",", "was", "drops", "dropped", "not", "the", "(", ")", "in", "C2", "’s", "?"]
+    [
+        *NAMES,
+        "uses",
+        "used",
+        "by",
+        "to",
+        "and",
+        ",",
+        "was",
+        "drops",
+        "dropped",
+        "not",
+        "the",
+        "(",
+        ")",
+        "in",
+        "C2",
+        "’s",
+        "?",
+    ]
 )
 
 
@@ -144,7 +163,9 @@ def test_any_text_is_read_without_a_fault(text: str):
 
 
 def test_countries_and_sectors_are_found_with_their_codes():
-    found = [(kind, name, code) for _, _, kind, name, code in find_victims("banks in the UK and the energy sector of Chile")]
+    found = [
+        (kind, name, code) for _, _, kind, name, code in find_victims("banks in the UK and the energy sector of Chile")
+    ]
     assert found == [
         ("identity", "financial-services", ""),
         ("location", "United Kingdom", "GB"),

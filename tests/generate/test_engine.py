@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from casemate.core.errors import EngineFailed
 from casemate.stages.generate import engine_child
-from casemate.stages.generate.engine import EngineProcess
+from casemate.stages.generate.engine import EngineProcess, waiting_policy
 from casemate.stages.generate.engine_child import FrameError, read_frame, write_frame
 
 FAKE = """
@@ -111,6 +111,18 @@ def test_proxies_and_secrets_of_our_environment_stay_here(monkeypatch: pytest.Mo
     assert "HF_TOKEN" not in environment
 
 
+def test_threads_sleep_where_others_wait_for_a_cpu(tmp_path: Path) -> None:
+    pressure = tmp_path / "cpu"
+    assert waiting_policy(pressure) == {}
+    for text, busy in (
+        ("some avg10=63.18 avg60=81.78\nfull avg10=0.00", True),
+        ("some avg10=0.40", False),
+        ("x", False),
+    ):
+        pressure.write_text(text)
+        assert waiting_policy(pressure) == ({"OMP_WAIT_POLICY": "passive"} if busy else {})
+
+
 def test_each_thread_gets_its_own_answer() -> None:
     process = engine()
     process.start()
@@ -130,7 +142,7 @@ def test_each_thread_gets_its_own_answer() -> None:
 
 def test_child_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
     code = (
-        "import os\nfrom casemate.stages.generate.engine import EngineProcess\n"
+        "import os\nfrom casemate.stages.generate.engine import EngineProcess, waiting_policy\n"
         f"engine = EngineProcess({{}}, 20, {COMMAND!r})\nengine.start()\nprint(engine.pid, flush=True)\nos._exit(0)"
     )
     pid = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout)

@@ -11,9 +11,15 @@ def text(value: str | bytes) -> bytes:
     return struct.pack("<Q", len(data)) + data
 
 
+class Signed(int):
+    """A number that is written as i32."""
+
+
 def value(item: object) -> bytes:
     """A type code and the value: bool, int (u32, or u64 when large), float, str, list."""
     match item:
+        case Signed():
+            return struct.pack("<Ii", 5, item)
         case bool():
             return struct.pack("<IB", 7, item)
         case int():

@@ -276,10 +276,10 @@ def test_the_default_knowledge(tmp_path: Path) -> None:
         assert technique.release == next(one.digest for one in releases if one.name == "MISP galaxy")
         assert knowledge.search("LSASS memory", ("procedure",))
         assert all(passage.kind != "procedure" for passage in knowledge.search("LSASS memory"))
-        campaign, pattern = knowledge.entry("C0014"), knowledge.entry("CAPEC-66")
+        campaign, pattern = knowledge.entry("C0014"), knowledge.entry("CAPEC-102")
         assert campaign is not None
         assert pattern is not None
-        assert ("weakness", "CWE-89") in pattern.links
+        assert ("weakness", "CWE-294") in pattern.links
         weakness = knowledge.entry("CWE-79")
         assert weakness is not None
         assert "List of known URL Shorteners domains" in knowledge.flags("url", "https://bit.ly/abc")

@@ -2,7 +2,7 @@ from casemate.core.assessment import Disposition, Proposal
 from casemate.core.digest import Digest
 from casemate.core.finding import Citation
 from casemate.core.text import Span
-from casemate.tasks.triage.judging import add_judgement, finding_of_judgement, finding_of_shown
+from casemate.tasks.triage.judging import add_judgement, finding_of_judgement, finding_of_shown, judgement_differs
 
 CITATION = Citation(Span(Digest("a" * 64), 0, 4), "text")
 
@@ -40,3 +40,16 @@ def test_findings_carry_probability_digest_and_basis():
         assert finding.probability in {0.5, 0.75}
         assert finding.maker == Digest("b" * 64)
         assert finding.severity == 0
+
+
+def test_rules_and_specialist_that_lean_to_opposite_sides_are_both_told_to_the_person():
+    (issue,) = judgement_differs(Proposal(Disposition.BENIGN_POSITIVE, ("by rule",), 4), [judged(0.9, 1)])
+    assert issue.code == "opinions-differ"
+    assert "the rule set says no attack" in issue.message
+    assert "the specialist says an attack (90%)" in issue.message
+
+
+def test_nobody_differs_from_an_undetermined_case_or_from_agreement():
+    assert not judgement_differs(Proposal(Disposition.UNDETERMINED, (), 3), [judged(0.9, 1)])
+    assert not judgement_differs(Proposal(Disposition.TRUE_POSITIVE, (), 1), [judged(0.9, 1)])
+    assert not judgement_differs(Proposal(Disposition.BENIGN_POSITIVE, (), 4), [])

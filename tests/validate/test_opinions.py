@@ -14,12 +14,20 @@ def test_makers_that_differ_are_told_with_all_they_say():
 
 
 def test_makers_that_share_a_value_agree():
-    several = [Opinion("the record", "CWE-79"), Opinion("the record", "CWE-80"), Opinion("the specialist", "CWE-80", 0.6)]
+    several = [
+        Opinion("the record", "CWE-79"),
+        Opinion("the record", "CWE-80"),
+        Opinion("the specialist", "CWE-80", 0.6),
+    ]
     assert find_disagreement("the weakness", several) is None
 
 
 def test_a_third_maker_that_differs_is_told_though_two_agree():
-    opinions = [Opinion("the record", "CWE-79"), Opinion("the specialist", "CWE-79", 0.9), Opinion("the model", "CWE-20")]
+    opinions = [
+        Opinion("the record", "CWE-79"),
+        Opinion("the specialist", "CWE-79", 0.9),
+        Opinion("the model", "CWE-20"),
+    ]
     issue = find_disagreement("the weakness", opinions)
     assert issue is not None
     assert "the model says CWE-20" in issue.message

@@ -35,8 +35,8 @@ def measure_mcq(path: Path, per_item: Path, knowledge: "Knowledge", limit: int |
     """Measure CTI-MCQ: accuracy of the option that the evidence favours, over all rows.
 
     A question on which `ask` abstains counts as the option it favours all the same, and as wrong where it favours none;
-    how many these are, and the accuracy over the others, is told beside it. What stands for a probability is the weight
-    of evidence of the favoured option.
+    how many these are, and the accuracy over the others, is told beside it. It is the least sure of all, with the
+    probability 0.
     """
     from casemate.tasks.ask import answer_question
 

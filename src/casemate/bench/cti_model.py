@@ -17,13 +17,13 @@ import json
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from casemate.bench.cti_replies import SUBJECTS, Subject
 from casemate.bench.cti_table import read_table
+from casemate.bench.rows import appending, read_rows
 from casemate.core.digest import Digest, digest_value
 from casemate.core.errors import EngineFailed, WrongUsage
 from casemate.stages.generate import Completion, Model, Request
@@ -165,7 +165,7 @@ def ask_all(
         return _reply(model, build_request(prompts[place], protocol, place[1]), place)
 
     failures = 0
-    with _appending(file) as write, ThreadPoolExecutor(max_workers=max(parallel, 1)) as pool:
+    with appending(file) as write, ThreadPoolExecutor(max_workers=max(parallel, 1)) as pool:
         try:
             for number, reply in enumerate(pool.map(ask, missing), 1):
                 place = (reply.number, reply.trial)
@@ -201,47 +201,13 @@ def _reply(model: Model, request: Request, place: tuple[int, int]) -> Reply:
 
 
 def _read_replies(file: Path, wanted: set[str]) -> dict[str, Reply]:
-    """Read the replies of an earlier run; a last line that was cut short and lines of other runs are passed over."""
-    if not file.exists():
-        return {}
-    held: dict[str, Reply] = {}
     names = Reply.__dataclass_fields__
-    try:
-        for line in file.read_text("utf-8").splitlines():
-            row = _parse(line)
-            if row.get("key") in wanted and not row.get("failed"):
-                held[row["key"]] = Reply(**{name: row[name] for name in names if name in row})
-    except (OSError, UnicodeDecodeError, TypeError) as error:
-        message = f"{file} holds no replies of an earlier run: {error}"
-        raise WrongUsage(message, way_out="name another file: --replies") from error
-    return held
-
-
-def _parse(line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return {}
-    return row if isinstance(row, dict) else {}
-
-
-@contextmanager
-def _appending(file: Path) -> Iterator[Callable[[str], None]]:
-    """Open a file of lines to add to; a last line that was cut short is ended first."""
-    try:
-        cut = file.exists() and file.read_bytes()[-1:] not in (b"", b"\n")
-        stream = file.open("a", encoding="utf-8")
-    except OSError as error:
-        raise WrongUsage(f"{file}: {error.strerror}", way_out="name a file you may write: --replies") from error
-    with stream:
-        if cut:
-            stream.write("\n")
-
-        def write(line: str) -> None:
-            stream.write(line + "\n")
-            stream.flush()
-
-        yield write
+    rows = read_rows(file, wanted)
+    return {
+        key: Reply(**{name: row[name] for name in names if name in row})
+        for key, row in rows.items()
+        if not row.get("failed") and {"number", "trial", "text"} <= set(row)
+    }
 
 
 def score_replies(

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,16 @@ def read_attacks(folder: Path) -> list[Attack]:
 
 
 def sample_attacks(attacks: Sequence[Attack], limit: int | None, seed: int) -> list[Attack]:
-    """Take at most `limit` attacks by chance, the same for the same seed, in the order given."""
-    if limit is None or limit >= len(attacks):
-        return list(attacks)
-    places = sorted(random.Random(seed).sample(range(len(attacks)), limit))  # noqa: S311 - a sample, no secret
-    return [attacks[place] for place in places]
+    """Take at most `limit` attacks by chance, as many of each set as there are, the same for the same seed.
+
+    The sets take turns, so that a small one is not lost beside a large one, and a smaller sample is the beginning of a
+    larger one.
+    """
+    chance = random.Random(seed)  # noqa: S311 - a sample, no secret
+    piles = [[one for one in attacks if one.set == name] for name in dict.fromkeys(one.set for one in attacks)]
+    for pile in piles:
+        chance.shuffle(pile)
+    return [one for round_ in zip_longest(*piles) for one in round_ if one is not None][:limit]
 
 
 def _own() -> list[str]:

@@ -145,6 +145,7 @@ def _apply(path: Path, how: Applying, state: State, allowed: str) -> Applied:
     new = after_apply(state, manifest, verified.digest, verified.key, how.in_use())
     _switch(how, new)
     _tell(how, new)
+    _let_go(how, new)
     applied = new.in_force(slot_of(manifest))
     assert applied is not None
     return applied
@@ -206,6 +207,14 @@ def _switch(how: Applying, state: State) -> None:
     with how.disk.create(fresh) as file:
         file.write(state_bytes(state))
     how.disk.rename(fresh, target)
+
+
+def _let_go(how: Applying, state: State) -> None:
+    """Remove the bundles that are neither in force nor within reach of a rollback."""
+    kept = {one.bundle for stack in state.slots.values() for one in stack}
+    for folder in bundles_folder(how.home).iterdir():
+        if folder.is_dir() and not folder.name.startswith(".") and folder.name not in kept:
+            how.disk.remove(folder)
 
 
 def _clean(how: Applying) -> None:

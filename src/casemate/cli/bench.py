@@ -8,6 +8,7 @@ from typing import Any
 
 from casemate.cli.bench_cti import TASKS, add_tasks, measure_task, print_tables
 from casemate.cli.bench_injection import add_injection, measure, print_injection
+from casemate.cli.bench_serve import add_serve, measure_serving
 from casemate.cli.home import knowledge_path
 from casemate.cli.terminal import visible
 from casemate.core.errors import WrongUsage
@@ -33,18 +34,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     service.add_argument("--alerts", type=int, default=20_000, metavar="N", help="alerts streamed (default: 20000)")
     service.add_argument("--groups", type=int, default=10_000, metavar="N", help="groups in the inbox (default: 10000)")
     service.add_argument("--big-mb", type=int, default=100, metavar="MB", help="log of the big case (default: 100)")
-    for name in (extract, gold, commands, service):
+    logs = names.add_parser("logs", help="grouping of log lines on the Loghub samples, drain3 beside it")
+    logs.add_argument("--data", required=True, metavar="FOLDER", help="a folder with loghub*.tar.gz, or unpacked")
+    for name in (extract, gold, commands, logs, service):
         name.add_argument("--json", action="store_true", help="as JSON instead of a table")
     add_injection(names)
+    add_serve(names)
     add_tasks(names)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
-    data = Path(arguments.data)
     if arguments.name in TASKS:
         results = measure_task(arguments)
-    elif data.is_dir():
+    elif arguments.name == "serve":
+        results = measure_serving(arguments)
+    elif (data := Path(arguments.data)).is_dir():
         results = _MEASURES[arguments.name](arguments, data)
     else:
         raise WrongUsage(f"{data} is no folder", way_out="name the folder with the data: --data FOLDER")
@@ -70,6 +75,12 @@ def _gold(arguments: argparse.Namespace, data: Path) -> dict[str, Any]:
     from casemate.bench.gold_sets import build_gold_sets
 
     return dict(build_gold_sets(data, Path(arguments.out)))
+
+
+def _logs(_arguments: argparse.Namespace, data: Path) -> dict[str, Any]:
+    from casemate.bench.logs import measure_grouping
+
+    return measure_grouping(data)
 
 
 def _commands(arguments: argparse.Namespace, data: Path) -> dict[str, Any]:
@@ -102,7 +113,14 @@ def _shown(value: object) -> str:
     return visible(", ".join(map(str, value))) if isinstance(value, list | tuple) else visible(str(value))
 
 
-_MEASURES = {"extract": _extract, "gold": _gold, "commands": _commands, "injection": measure, "service": _service}
+_MEASURES = {
+    "extract": _extract,
+    "gold": _gold,
+    "commands": _commands,
+    "logs": _logs,
+    "injection": measure,
+    "service": _service,
+}
 
 _TABLES = frozenset({"coverage", "reliability", "by_class", "model", "together"})
 """What a report holds beside plain figures."""

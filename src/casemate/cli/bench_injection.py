@@ -22,6 +22,7 @@ def add_injection(names: "argparse._SubParsersAction[Any]") -> None:
     )
     bench.add_argument("--set", action="append", metavar="NAME", help="only this set; may be given again")
     bench.add_argument("--seed", type=int, default=0, metavar="N", help="of the sample (default: 0)")
+    bench.add_argument("--per-item", metavar="FILE", help="kept and gone on from (default: injection.jsonl here)")
     bench.add_argument("--quick", action="store_true", help="all defences on and all off, without each off alone")
     bench.add_argument(
         "--clean", action="append", default=[], metavar="PATH", help="text without attacks, for false flags"
@@ -73,6 +74,7 @@ def _measure_cases(arguments: argparse.Namespace, attacks: Any, progress: Any) -
     policy = open_policy(arguments)
     settings = tuple(one for one in SETTINGS if one.name in {"on", "off"}) if arguments.quick else SETTINGS
     named = arguments.model or "none"
+    per_item = Path(arguments.per_item or "injection.jsonl")
     with open_knowledge() as knowledge:
         tools = Tools(policy, knowledge, Scanner(cache=cache_folder()), None, Specialists(policy.specialists))
         ground = read_ground(tools, Path(arguments.examples))
@@ -81,7 +83,9 @@ def _measure_cases(arguments: argparse.Namespace, attacks: Any, progress: Any) -
             own = replace(policy, limits=slow)
             ground = read_ground(replace(tools, policy=own), Path(arguments.examples), prompt_tokens=1_200)
         with open_language_model(named, ground.tools.policy) as model:
-            return measure_injection(attacks, ground, model=model, settings=settings, progress=progress)
+            return measure_injection(
+                attacks, ground, model=model, settings=settings, per_item=per_item, progress=progress
+            )
 
 
 def print_injection(report: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from casemate.cli.drafts import add_draft_options, open_tools, show_draft
+from casemate.cli.given import GIVEN, explain_given
 from casemate.cli.home import open_policy
 from casemate.cli.terminal import Progress, tell
 from casemate.core.draft import Cited
@@ -28,13 +29,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         task = tasks.add_parser(name, help=text, description=text)
         task.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, or - for standard input")
         add_draft_options(task)
-        marking = [one.value for one in Marking]
-        task.add_argument("--marking", choices=marking, help="TLP 2.0 marking (default: from the policy)")
-        task.add_argument("--policy", metavar="FILE", help="policy in TOML (default: $CASEMATE_POLICY, else built in)")
+        _add_common(task)
+    for name, (text, add, _) in GIVEN.items():
+        task = tasks.add_parser(name, help=text, description=text)
+        add(task)
+        _add_common(task)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    marking = [one.value for one in Marking]
+    parser.add_argument("--marking", choices=marking, help="TLP 2.0 marking (default: from the policy)")
+    parser.add_argument("--policy", metavar="FILE", help="policy in TOML (default: $CASEMATE_POLICY, else built in)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain and show the draft."""
+    if arguments.task in GIVEN:
+        return explain_given(arguments)
     from casemate.pipeline.drafting import draft
     from casemate.stages.ingest import find_sources
 

@@ -1,11 +1,11 @@
-"""casemate factory: train the specialists anew; convert, quantise, judge and package language models."""
+"""casemate factory: train the specialists anew; fine-tune, convert, quantise, judge and package language models."""
 
 import argparse
 import logging
 import sys
 from pathlib import Path
 
-from casemate.cli import factory_model
+from casemate.cli import factory_model, factory_tune
 from casemate.core.errors import WrongUsage
 
 
@@ -14,6 +14,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from casemate.factory.train import TRAINERS
 
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    factory_tune.configure(verbs)
     factory_model.configure(verbs)
     train = verbs.add_parser("train", help="train a specialist and leave its weights, log and manifest in a folder")
     train.add_argument("specialist", choices=sorted(TRAINERS))
@@ -32,8 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Train and say where the weights are."""
     from casemate.factory.train import TRAINERS, Job
 
-    if (code := factory_model.run(arguments)) is not None:
-        return code
+    for run_others in (factory_tune.run, factory_model.run):
+        if (code := run_others(arguments)) is not None:
+            return code
     data, out = Path(arguments.data), Path(arguments.out)
     if not data.is_dir():
         raise WrongUsage(f"{data} is no folder", way_out="name the folder with the training data: --data FOLDER")

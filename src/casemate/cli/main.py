@@ -16,7 +16,7 @@ COMMANDS = {
     "map": ("casemate.cli.map", "one narrow question, answered by a specialist"),
     "ask": ("casemate.cli.ask", "answer a question from the knowledge, with the passages behind the answer"),
     "logs": ("casemate.cli.logs", "templates, rare lines and a timeline of logs, streaming, any size"),
-    "explain": ("casemate.cli.explain", "write up one thing that belongs to no case"),
+    "explain": ("casemate.cli.explain", "a payload, a log, a vulnerability or an actor, explained without a case"),
     "case": ("casemate.cli.case", "list, show, review, export and compare cases"),
     "serve": ("casemate.cli.serve", "the service: API, pages and workers"),
     "worker": ("casemate.cli.worker", "one more worker for the jobs of a service"),

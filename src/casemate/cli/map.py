@@ -134,6 +134,12 @@ def _open_cwe(arguments: argparse.Namespace) -> Answer:
     return answer
 
 
+def _add_cvss(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--labels", choices=("nvd", "cna"), default="nvd", help="whose habit of scoring to follow (default: nvd)"
+    )
+
+
 def _open_cvss(arguments: argparse.Namespace) -> Answer:
     from casemate.stages.classify.cvss import CvssSpecialist
 
@@ -148,7 +154,7 @@ def _open_cvss(arguments: argparse.Namespace) -> Answer:
                 "abstained": one.abstained,
                 "reason": one.reason,
             }
-            for one in specialist.score(texts)
+            for one in specialist.score(texts, arguments.labels)
         ]
 
     return answer
@@ -158,16 +164,12 @@ def _folder(arguments: argparse.Namespace) -> Path | None:
     return Path(arguments.weights) if arguments.weights else None
 
 
-def _add_nothing(_parser: argparse.ArgumentParser) -> None:
-    return
-
-
 Question = tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], Answer]]
 
 QUESTIONS: dict[str, Question] = {
     "cwe": ("which weakness (CWE) a vulnerability text describes", _add_cwe, _open_cwe),
     "attack": ("the ATT&CK techniques that the sentences of a text show", add_attack, open_attack),
-    "cvss": ("the CVSS v3.1 base vector and score a vulnerability text suggests", _add_nothing, _open_cvss),
+    "cvss": ("the CVSS v3.1 base vector and score a vulnerability text suggests", _add_cvss, _open_cvss),
     "actor": ("which actor, malware or tool a text means", add_actor, open_actor),
 }
 """Question -> its line in the help, what adds its options, and what opens its specialist."""

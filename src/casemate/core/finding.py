@@ -21,9 +21,9 @@ class Finding:
 
     `id` is stable for the same case (`F1`, `F2`, ...). `kind` is one of `technique`, `vulnerability`, `weakness`,
     `actor`, `malware`, `tool`, `payload`, `injection`, `detection`, `judgement`, `time`, `pattern`. `reference` is the
-    public id it names, if any. `basis` says how it came about: `named` (the evidence says it), `looked-up` (knowledge about
-    something named), `computed` (counted or decoded by code), `specialist` or `model`; `maker` is the digest of the
-    specialist, model or knowledge release behind it. `probability` is 0..1 and None where nothing was estimated.
+    public id it names, if any. `basis` says how it came about: `named` (the evidence says it), `looked-up` (knowledge
+    about something named), `computed` (counted or decoded by code), `specialist` or `model`; `maker` is the digest of
+    the specialist, model or knowledge release behind it. `probability` is 0..1 and None where nothing was estimated.
     `candidates` lists the ids an ambiguous name may mean (then `reference` is empty). `severity` is the OCSF
     `severity_id`, 0 when it has none.
     """

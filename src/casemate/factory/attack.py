@@ -22,14 +22,14 @@ from casemate.factory.rows import Row, Split, draw
 from casemate.factory.technique_rows import read_sentences
 from casemate.factory.train import Job
 from casemate.stages.classify.answer import log_softmax
-from casemate.stages.classify.attack import NONE, SHOWN, TechniqueSpecialist, parent_of, spread
+from casemate.stages.classify.attack import NONE, SHOWN, TechniqueSpecialist, mix, parent_of, spread
 from casemate.stages.classify.encoder import Encoder
 from casemate.stages.classify.linear import SparseLinear
 from casemate.stages.classify.weights import seal_weights
 
 LOG = logging.getLogger(__name__)
 _SURE = 0.5
-_GRID = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0)
+_GRID = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 def train_attack(job: Job) -> None:
@@ -81,7 +81,7 @@ def finish(model: SparseLinear, classes: Sequence[str], split: Split, job: Job, 
     fit = [row for rows in held.values() for row in rows if _for_fit(row)]
     tuning: dict[str, Any] = {"classes": list(classes), "least_known": 0.6}
     first = {name: log_softmax(np.stack([model.logits(row.text) for row in rows])) for name, rows in held.items()}
-    tuning["linear"] = _tune(held, first, classes, fit) | {"linear_weight": 1.0, "encoder_weight": 0.0}
+    tuning["linear"] = _tune(held, first, classes, fit)
     figures = {"linear": measure(held, first, classes, tuning["linear"])}
     if (job.out / "encoder.manifest.json").exists():
         _blend(held, first, classes, fit, tuning, figures, job.out)
@@ -121,17 +121,20 @@ def _blend(
     }
 
     def mixed(share: float) -> dict[str, NDArray[np.float32]]:
-        return {name: np.asarray((1 - share) * first[name] + share * second[name], np.float32) for name in held}
+        return {name: mix(first[name], second[name], share) for name in held}
 
     chosen = set(map(id, fit))
 
     def right(share: float) -> float:
+        """Return the mean over the sets of how often the first answer is right, so that no set outvotes another."""
         both = mixed(share)
-        return sum(_hits(rows, both[name], classes, 1, lambda row: id(row) in chosen) for name, rows in held.items())
+        parts = [(rows, both[name], sum(id(row) in chosen for row in rows)) for name, rows in held.items()]
+        hits = [_hits(rows, lines, classes, 1, lambda row: id(row) in chosen) / max(n, 1) for rows, lines, n in parts]
+        return sum(hits) / len(hits)
 
     share = max(_GRID, key=right)
     tuned = _tune(held, mixed(share), classes, fit)
-    tuning["both"] = tuned | {"linear_weight": 1 - share, "encoder_weight": share}
+    tuning["both"] = tuned | {"encoder_share": share}
     tuning["encoder_places"] = places.tolist()
     figures["encoder alone"] = measure(held, mixed(1.0), classes, _tune(held, mixed(1.0), classes, fit))
     figures["both"] = measure(held, mixed(share), classes, tuned)

@@ -4,8 +4,8 @@ A recipe is TOML: `[floors]` gives for each task how much of the parent's score 
 score from 0 to 1), or a table with `loss`, `least` (a score it must reach whatever the parent has), or both.
 
     [floors]
-    cti-rcm = 0.01
-    schema-validity = { loss = 0.0, least = 0.95 }
+    "cti-rcm.last_line" = 0.01
+    "summary.schema_valid" = { loss = 0.0, least = 0.95 }
 
 The floor is held against the measured score, not against an interval: a small test set must not make it easier to pass.
 But an interval is shown for both, so that nobody takes noise for loss or for gain; and where a set is so small that the

@@ -37,7 +37,7 @@ class Row:
     Args:
         name: the CVE id, or a name of the sentence's origin.
         text: the text, tidied.
-        origin: whose labels these are, one of `SOURCES` (techniques: the software or group the sentence is about, or "").
+        origin: whose labels these are, one of `SOURCES`; of a technique's sentence, what it is about.
         year: of the CVE id or the creation, 0 where unknown.
         cwe: the weakness, "" where none is given.
         metrics: the eight base metrics as places in `METRICS`, empty where absent.

@@ -12,7 +12,7 @@ from casemate.bench.cti import calibration_error
 from casemate.factory.calibrate import fit_curve, search
 from casemate.factory.rows import Row
 from casemate.stages.classify.answer import Floats, interpolate
-from casemate.stages.classify.cvss import VectorChoice
+from casemate.stages.classify.cvss import HABITS, VectorChoice
 from casemate.stages.classify.cvss_score import METRICS, base_score, every_vector
 from casemate.stages.classify.encoder import Encoder
 from casemate.stages.classify.ngrams import NgramModel
@@ -40,12 +40,12 @@ def count_together(rows: Sequence[Row]) -> Floats:
     return result
 
 
-def logits_of(rows: Sequence[Row], linear: NgramModel, encoder: Encoder | None) -> tuple[Floats, Floats]:
-    """Return both models' 22 logits for each row, as NVD would score."""
-    first = np.stack([linear.logits("cvss", linear.mean(row.text), 0) for row in rows])
+def logits_of(rows: Sequence[Row], linear: NgramModel, encoder: Encoder | None, habit: str) -> tuple[Floats, Floats]:
+    """Return both models' 22 logits for each row, as `nvd` or the naming authorities (`cna`) would score."""
+    first = np.stack([linear.logits("cvss", linear.mean(row.text), HABITS.index(habit)) for row in rows])
     if encoder is None:
         return first, np.zeros_like(first)
-    return first, encoder.logits("cvss", encoder.embed([row.text for row in rows]), "nvd")
+    return first, encoder.logits("cvss", encoder.embed([row.text for row in rows]), habit)
 
 
 def tune(rows: Sequence[Row], logits: tuple[Floats, Floats], together: Floats) -> dict[str, Any]:

@@ -75,17 +75,21 @@ def train_cvss(job: Job) -> None:
     split, chosen = _read(job)
     linear, encoder = _models(job, split, chosen)
     together = tune_cvss.count_together(split.train)
-    rows = split.held["cvss-nvd"]
-    logits = tune_cvss.logits_of(rows, linear, encoder)
-    tuning = tune_cvss.tune(rows, logits, together)
-    figures = {"nvd": tune_cvss.measure(rows, logits, together, tuning)}
-    half = len(rows) // 2
-    other = tune_cvss.tune(rows[:half], (logits[0][:half], logits[1][:half]), together)
-    figures["nvd_second_half"] = tune_cvss.measure(rows[half:], (logits[0][half:], logits[1][half:]), together, other)
-    rows = split.held["cvss-cna"]
-    figures["cna"] = tune_cvss.measure(rows, tune_cvss.logits_of(rows, linear, encoder), together, tuning)
+    habits, figures = {}, {}
+    for habit, other in (("nvd", "cna"), ("cna", "nvd")):
+        rows = split.held[f"cvss-{habit}"]
+        logits = tune_cvss.logits_of(rows, linear, encoder, habit)
+        habits[habit] = tune_cvss.tune(rows, logits, together)
+        figures[habit] = {"tuned": tune_cvss.measure(rows, logits, together, habits[habit])}
+        half = len(rows) // 2
+        first = tune_cvss.tune(rows[:half], (logits[0][:half], logits[1][:half]), together)
+        second = (logits[0][half:], logits[1][half:])
+        figures[habit]["second_half"] = tune_cvss.measure(rows[half:], second, together, first)
+        rows = split.held[f"cvss-{other}"]
+        crossed = tune_cvss.logits_of(rows, linear, encoder, habit)
+        figures[habit][f"rows of {other}"] = tune_cvss.measure(rows, crossed, together, habits[habit])
     LOG.info("cvss: %s", json.dumps(figures))
-    (job.out / "cvss.json").write_text(json.dumps(tuning) + "\n", encoding="utf-8")
+    (job.out / "cvss.json").write_text(json.dumps({"habits": habits}) + "\n", encoding="utf-8")
     (job.out / "cvss.npz").write_bytes(arrays_to_bytes({"together": together.astype(np.float16)}))
     _seal(job, "cvss", ["cvss.json", "cvss.npz"], figures)
 

@@ -169,7 +169,7 @@ def _see_chunk(
             continue
         split = split_line(line)
         where = LineAt(logs.lines, part, lines_of[part], chunk.start + start, chunk.start + start + len(line))
-        number = groups.see(split.message, split.program, where)
+        number = groups.see(split.message, split.program, where, split.lead)
         if numbers is not None:
             numbers.add(logs.lines, number)
         time = read_time(split.time, now) if split.time else None

@@ -72,6 +72,14 @@ class Specialists:
         """Give the specialist for techniques, None where its weights are missing or altered."""
         return self._once("attack", self.open_techniques)
 
+    def techniques_of_prose(self) -> "TechniqueSpecialist | None":
+        """Give the specialist with its encoder, which is slower and better; without it where that is not to be had."""
+        fast = self.techniques()
+        if fast is None:
+            return None
+        thorough = self._open("attack in prose", fast.thorough)
+        return fast if thorough is None else thorough
+
     def disposition(self) -> "DispositionSpecialist | None":
         """Give the specialist for alerts, None where its weights are missing or altered."""
         return self._once("disposition", self.open_disposition)
@@ -90,7 +98,7 @@ class Specialists:
         return self._open(name, make)
 
     def _open(self, name: str, make: Callable[[], S]) -> S | None:
-        if name in self._issues or name not in self.enabled:
+        if name in self._issues or name.partition(" ")[0] not in self.enabled:
             return None
         if name not in self._opened:
             try:
@@ -151,7 +159,8 @@ def find_shown_techniques(
 ) -> tuple[Finding, ...]:
     """Read techniques off the sentences of prose and off the messages and command lines of records.
 
-    Bounded by `PROSE_UNITS` and `RECORDS`; a sentence that talks to a language model is passed over.
+    Bounded by `PROSE_UNITS` and `RECORDS`. A sentence of prose that talks to a language model is passed over; a record
+    is not, or whoever writes a command line could hide what it does behind such words.
     """
     prose = [item for item in evidence if item.format in PROSE and item.length]
     records = _records(timeline)
@@ -163,16 +172,17 @@ def find_shown_techniques(
     from casemate.stages.classify.units import Unit, split_units
 
     found: list[Finding] = []
+    reader = (specialists.techniques_of_prose() if prose else None) or specialist
     left = PROSE_UNITS
     for item in prose:
         text = texts.slice(item.id, 0, min(item.length, PROSE_CHARS))
         units = [unit for unit in split_units(text, left) if not _talks_to_a_model(unit.text)]
         left -= len(units)
-        for shown in specialist.read_units(units, []):
+        for shown in reader.read_units(units, []):
             if shown.accepted and shown.probability >= SURE_IN_PROSE:
                 citation = cite(Span(item.id, shown.start, shown.end))
-                found.append(finding_of_shown(shown.id, shown.probability, citation, specialist.digest))
-    asked = [Unit(text, place, place) for place, text in enumerate(records) if not _talks_to_a_model(text)]
+                found.append(finding_of_shown(shown.id, shown.probability, citation, reader.digest))
+    asked = [Unit(text, place, place) for place, text in enumerate(records)]
     spans = list(records.values())
     found += [
         finding_of_shown(shown.id, shown.probability, cite(spans[shown.start]), specialist.digest)

@@ -36,7 +36,7 @@ from casemate.tasks.composing import compose_summary
 from casemate.tasks.excerpts import choose_excerpts
 from casemate.tasks.summary import PART, citer
 from casemate.tasks.triage.findings import finding_of_times, merge_findings
-from casemate.tasks.triage.judging import add_judgement
+from casemate.tasks.triage.judging import add_judgement, judgement_differs
 from casemate.tasks.triage.named import findings_of_ids, name_techniques
 from casemate.tasks.triage.proposal import ask_next, propose
 
@@ -175,6 +175,8 @@ def _make_case(
     summary, why = choose_summary(told, composed, tools.model.name if tools.model else "")
     summary, forged = _keep_verbatim_sentences(summary, texts, tools.defences.verify)
 
+    proposal = propose(findings, timeline, observables)
+    differing = judgement_differs(proposal, findings)
     left = [Issue("limit-reached", Severity.WARNING, f"{over:,} x finding left out")] if over else []
     issues = (*unread, *(issue for reading in readings for issue in reading.issues), *left)
     return Case(
@@ -188,11 +190,9 @@ def _make_case(
         timeline=timeline,
         findings=findings,
         passages=passages,
-        assessment=Assessment(
-            summary, add_judgement(propose(findings, timeline, observables), findings), ask_next(findings, observables)
-        ),
+        assessment=Assessment(summary, add_judgement(proposal, findings), ask_next(findings, observables)),
         related=related,
-        issues=(*issues, *tools.specialists.issues(), *broken, *told.issues, *why, *forged),
+        issues=(*issues, *tools.specialists.issues(), *broken, *told.issues, *why, *forged, *differing),
         run=_record_run(order, tools, told, len(told.sentences)),
     )
 

@@ -29,7 +29,8 @@ class Policy:
     observables. `retries` is how often a failed engine is asked again before the model-free result is given.
     `specialists` are those that triage asks (`attack`, `disposition`). `trusted_keys` are the public keys whose signed
     bundles may be applied, each `ed25519:HEX`; none by default.
-    `quota` bounds the use of a language model, `prices` are what that use is set beside. `service_hosts`
+    `learn_from_reviews` lets the factory make training rows of reviewed cases; it is the reader's consent, off by
+    default. `quota` bounds the use of a language model, `prices` are what that use is set beside. `service_hosts`
     are the names that the service answers to; by default those of the address it listens on.
     """
 
@@ -46,6 +47,7 @@ class Policy:
     service_hosts: tuple[str, ...] = ()
     chat_templates: tuple[str, ...] = ()
     trusted_keys: tuple[str, ...] = ()
+    learn_from_reviews: bool = False
     limits: Limits = field(default_factory=Limits)
     quota: Quota = field(default_factory=Quota)
     prices: tuple[Price, ...] = ()

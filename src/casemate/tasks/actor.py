@@ -55,7 +55,7 @@ def build_material(
     composed = tuple(_tell(one, evidence, units, texts) for one in mentions) or (
         Sentence("No actor, malware or tool that the knowledge holds is meant, as far as can be told.", ()),
     )
-    part = Part(INSTRUCTION, sentences_schema(SENTENCES), most=SENTENCES, enough=1, checks=_checks(named))
+    part = Part(INSTRUCTION, sentences_schema(SENTENCES), most=SENTENCES, enough=1, rate=0.5, checks=_checks(named))
     shown = tuple(_excerpt(unit, evidence, texts) for unit in units if not talks_to_a_model(unit.text))
     sheets = [Sheet("Who is meant", composed)]
     if shown:

@@ -121,7 +121,9 @@ def compare_in_words(one: Beside, cite: Cite) -> tuple[Sentence, ...]:
         shared = [item for item in one.shared if item.kind == kind]
         if shared:
             sentences.append(_tell_shared(one, kind, shared, cite))
-    if not one.shared:
+    named = _tell_named(one)
+    sentences += named
+    if not one.shared and not named:
         sentences.append(Sentence(f"{one.case.id} and {one.other.id} share nothing that is not in a warning list.", ()))
     for case, only in ((one.case, one.only_here), (one.other, one.only_there)):
         told = _tell_alone(case, only, cite)
@@ -155,6 +157,26 @@ def _tell_shared(one: Beside, kind: str, shared: Sequence[Shared], cite: Cite) -
     number = len(shared)
     noun = _NOUNS[kind] if number > 1 or kind == "template" else _NOUNS[kind].removesuffix("s")
     return Sentence(f"Both hold {number:,} {noun}: {told}{more}.", tuple(dict.fromkeys(citations)))
+
+
+_NAMED = {"malware": "malware", "actor": "actor", "tool": "tool", "vulnerability": "vulnerability"}
+
+
+def _tell_named(one: Beside) -> list[Sentence]:
+    """Say which actors, malware, tools and vulnerabilities both cases name; ambiguous names are no sharing."""
+    theirs = {(finding.kind, finding.reference): finding for finding in one.other.findings if finding.reference}
+    sentences = []
+    for kind, noun in _NAMED.items():
+        both = [
+            (finding, theirs[kind, finding.reference])
+            for finding in one.case.findings
+            if finding.kind == kind and (kind, finding.reference) in theirs
+        ]
+        if both:
+            told = ", ".join(finding.title for finding, _ in both[:TOLD])
+            cited = (citation for pair in both[:TOLD] for finding in pair for citation in finding.citations[:1])
+            sentences.append(Sentence(f"Both name the {noun} {told}.", tuple(dict.fromkeys(cited))))
+    return sentences
 
 
 def name_of(shared: Shared | Feature) -> str:

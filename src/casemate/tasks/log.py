@@ -66,7 +66,8 @@ def build_material(
         return Citation(Span(digest, at.start, end), quote, at.line) if digest is not None and quote else None
 
     order = sorted(groups, key=lambda one: (not _TROUBLE.search(one.template), one.count > 2, -one.count))
-    sheets, seen = [], set()
+    sheets: list[Sheet] = []
+    seen: set[str] = set()
     for number, group in enumerate(order[:GROUPS]):
         lines = _lines_of(group, cite)
         if not lines:

@@ -5,8 +5,8 @@
     answer.found      # (Shown("T1003.001", 0.91, 0, 31, accepted=True), ...), the likeliest first
 
 A sparse linear model over hashed n-grams reads each sentence (about 0.3 ms). Where the shared encoder is there and the
-tuning asks for it, the logarithms of both are added, each with its weight. The probability of each candidate is
-calibrated by itself, so that a sentence may show several techniques or none.
+tuning asks for it, the probabilities of both are mixed, the encoder's with its tuned share. The probability of each
+candidate is calibrated by itself, so that a sentence may show several techniques or none.
 """
 
 import json
@@ -68,7 +68,7 @@ class TechniqueSpecialist:
     """Reads techniques off sentences."""
 
     def __init__(self, linear: SparseLinear, tuning: dict[str, Any], encoder: Encoder | None, digest: Digest) -> None:
-        self._linear, self._encoder = linear, encoder
+        self._linear, self._encoder, self._tuning, self._own = linear, encoder, tuning, digest
         self._tuned: dict[str, Any] = tuning["both" if encoder is not None else "linear"]
         self._curve = np.asarray(self._tuned["curve"], np.float64)
         self.classes: tuple[str, ...] = tuple(tuning["classes"])
@@ -94,6 +94,15 @@ class TechniqueSpecialist:
             raise NotTrusted("the weights of `attack` do not fit together", way_out="install casemate again")
         encoder = Encoder.open(folder, threads) if "both" in tuning and not fast else None
         return cls(SparseLinear.of_packed(arrays), tuning, encoder, own.digest)
+
+    def thorough(self) -> "TechniqueSpecialist":
+        """Return this specialist with the shipped encoder beside it; itself where the tuning asks for none.
+
+        Raises `NotTrusted` where the encoder's weights are missing or altered.
+        """
+        if self._encoder is not None or "both" not in self._tuning:
+            return self
+        return TechniqueSpecialist(self._linear, self._tuning, Encoder.open(), self._own)
 
     def read(self, text: str, most: int = MOST_UNITS) -> Reading:
         """Return what a text of any size and kind shows; at most `most` sentences of it are read."""
@@ -155,14 +164,21 @@ class TechniqueSpecialist:
         return np.asarray(np.interp(plain, self._curve[:, 0], self._curve[:, 1]), np.float32)
 
     def scores(self, texts: Sequence[str]) -> Floats:
-        """Return the logarithm of each class before calibration, linear and encoder added as tuned."""
+        """Return the logarithm of each class before calibration, linear and encoder mixed as tuned."""
         first = log_softmax(np.stack([self._linear.logits(text) for text in texts]))
-        first *= self._tuned["linear_weight"]
         if self._encoder is None:
             return first
         second = log_softmax(self._encoder.logits("techniques", self._encoder.embed(list(texts))))
-        both: Floats = first + float(self._tuned["encoder_weight"]) * spread(second, self._places)
-        return both
+        return mix(first, spread(second, self._places), float(self._tuned["encoder_share"]))
+
+
+def mix(first: Floats, second: Floats, share: float) -> Floats:
+    """Return the logarithms of two models' probabilities mixed, the second with this share.
+
+    A sum of probabilities and not of logarithms: a model that knows nothing of a kind of text must not veto the other.
+    """
+    mixed: Floats = np.log((1 - share) * np.exp(first) + share * np.exp(second) + np.float32(1e-9))
+    return mixed
 
 
 def spread(logits: Floats, places: Any) -> Floats:

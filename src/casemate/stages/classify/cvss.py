@@ -23,6 +23,9 @@ from casemate.stages.classify.reading import tidy
 from casemate.stages.classify.weights import open_weights
 
 SIZES = tuple(len(values) for values in METRICS.values())
+HABITS = ("nvd", "cna")
+"""Who scores; the order of the n-gram model's corrections."""
+
 ENDS = tuple(int(end) for end in np.cumsum(SIZES))
 
 
@@ -79,10 +82,10 @@ class CvssSpecialist:
     """Proposes a CVSS v3.1 base vector for the text of a vulnerability."""
 
     def __init__(
-        self, linear: NgramModel, encoder: Encoder | None, domain: Domain, choice: VectorChoice, tuning: dict[str, Any]
+        self, linear: NgramModel, encoder: Encoder | None, domain: Domain, together: Floats, tuning: dict[str, Any]
     ) -> None:
-        self._linear, self._encoder, self._domain = linear, encoder, domain
-        self._choice, self._tuning = choice, tuning
+        self._linear, self._encoder, self._domain, self._tuning = linear, encoder, domain, tuning
+        self._choices = {name: VectorChoice(together, tuned) for name, tuned in tuning["habits"].items()}
         self.digest: Digest = digest_value([tuning, encoder.digest if encoder else ""])
 
     @classmethod
@@ -90,13 +93,18 @@ class CvssSpecialist:
         """Open the shipped weights, or those of a folder; `NotTrusted` where one is missing or altered."""
         own, shared = open_weights("cvss", folder), open_weights("ngrams", folder)
         tuning = json.loads(own.files["cvss.json"])
-        choice = VectorChoice(own.arrays("cvss.npz")["together"], tuning)
         domain = Domain(shared.arrays("domain.npz"))
-        encoder = Encoder.open(folder, threads) if tuning["encoder_weight"] else None
-        return cls(NgramModel.open(shared), encoder, domain, choice, tuning)
+        asked = any(tuned["encoder_weight"] for tuned in tuning["habits"].values())
+        encoder = Encoder.open(folder, threads) if asked else None
+        return cls(NgramModel.open(shared), encoder, domain, own.arrays("cvss.npz")["together"], tuning)
 
-    def score(self, texts: Sequence[str]) -> list[Scored]:
-        """Return a vector with its score for each text, in order, as NVD would give it."""
+    def score(self, texts: Sequence[str], habit: str = "nvd") -> list[Scored]:
+        """Return a vector with its score for each text, in order.
+
+        Args:
+            texts: of any size and kind.
+            habit: who would score, `nvd` or the naming authorities (`cna`); they differ by more than a point.
+        """
         answers: list[Scored] = []
         for text in texts:
             tidied = tidy(text)
@@ -104,22 +112,23 @@ class CvssSpecialist:
             vector = self._linear.mean(tidied)
             reason = reason or ("no-vulnerability-text" if self._domain.outside(tidied) else "")
             answers.append(
-                Scored("", None, 0.0, abstained=True, reason=reason) if reason else self._answer(tidied, vector)
+                Scored("", None, 0.0, abstained=True, reason=reason) if reason else self._answer(tidied, vector, habit)
             )
         return answers
 
-    def _answer(self, text: str, vector: Floats) -> Scored:
-        logits = self._tuning["linear_weight"] * self._linear.logits("cvss", vector)
+    def _answer(self, text: str, vector: Floats, habit: str) -> Scored:
+        tuned, choice = self._tuning["habits"][habit], self._choices[habit]
+        logits = tuned["linear_weight"] * self._linear.logits("cvss", vector, HABITS.index(habit))
         if self._encoder is not None:
-            second = self._encoder.logits("cvss", self._encoder.embed([text]), "nvd")[0]
-            logits = logits + self._tuning["encoder_weight"] * second
-        chances = self._choice.chances(logits)
-        place = self._choice.choose(chances)
-        probability = round(interpolate(self._tuning["curve"], float(chances[place])), 4)
-        low = probability < self._tuning["abstain_below"]
+            second = self._encoder.logits("cvss", self._encoder.embed([text]), habit)[0]
+            logits = logits + tuned["encoder_weight"] * second
+        chances = choice.chances(logits)
+        place = choice.choose(chances)
+        probability = round(interpolate(tuned["curve"], float(chances[place])), 4)
+        low = probability < tuned["abstain_below"]
         return Scored(
-            self._choice.vector(place),
-            round(float(self._choice.scores[place]), 1),
+            choice.vector(place),
+            round(float(choice.scores[place]), 1),
             probability,
             abstained=low,
             reason="low-probability" if low else "",

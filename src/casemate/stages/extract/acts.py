@@ -176,6 +176,36 @@ ACTS: dict[str, Kind] = {
         r"out-file\b|set-content\b|add-content\b|writeallbytes|writealltext|savetofile|(?<![>&\d])>{1,2}\s?(?:/tmp|/var/tmp|/dev/shm|%temp%"
         r"|\$env:temp|c:\\)[\w./\\-]+|-o(?:ut(?:file)?)?\s+(?:/tmp|/var/tmp|/dev/shm|%temp%|\$env:)\S+|fwrite\(|\bcopy\s+/b",
     ),
+    "registry": Kind(
+        "changes the registry",
+        "T1112",
+        3,
+        r"\breg(?:\.exe)?\s+(?:add|delete|import|copy)\b|(?:set|new|remove)-itemproperty\b[^\n]{0,80}hk(?:lm|cu|ey)|regsetvalue"
+        r"|regwrite",
+    ),
+    "service": Kind(
+        "changes or stops a service or a process",
+        "T1489",
+        3,
+        r"\bsc(?:\.exe)?\s+(?:config|stop|delete|sdset)\b|\bnet(?:1)?(?:\.exe)?\s+stop\b|stop-service|systemctl\s+(?:stop|disable|mask)"
+        r"|\btaskkill\b|stop-process|\bpkill\b|\bkillall\b",
+    ),
+    "load": Kind(
+        "loads a module",
+        "T1129",
+        3,
+        r"import-module|\bmodprobe\b|\binsmod\b|ld_preload|add-type\b|\[reflection|\bkextload\b",
+    ),
+    "collect": Kind(
+        "gathers or packs files, screens or keystrokes",
+        "T1560",
+        3,
+        r"compress-archive|\btar\s+-?c|\bzip\s+-|\b7z(?:a|\.exe)?\s+a\b|\brar(?:\.exe)?\s+a\b|\btcpdump\b|\btshark\b|get-clipboard"
+        r"|screencapture|copyfromscreen|getasynckeystate|setwindowshookex|findstr\b[^\n]{0,60}(?:pass|cred)|\bxclip\b",
+    ),
+    "ask-names": Kind(
+        "asks the name system", "T1071.004", 2, r"\bnslookup\b|\bdig\s+[@\w#$]|resolve-dnsname|\bhost\s+-t\b"
+    ),
     "permit": Kind(
         "makes a file runnable",
         "T1222",

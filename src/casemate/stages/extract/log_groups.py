@@ -31,6 +31,7 @@ _GLUED = re.compile(r"<\*>(?:[\w.@:/\\+~-]*<\*>|[\w.@/\\+~-]+)+")
 _EMPTY = re.compile(r"\(\s?\)|\[\s?\]|\"\"|''")
 _WITH_UNIT = re.compile(rf"<?<\*> {_UNIT}(?= \(|[\s,;.)\]]|$)(?: \(<\*> {_UNIT}\))?")
 _RUN = re.compile(r"<\*>(?:[,;]? <\*>)+")
+_REQUEST = re.compile(r'"(?P<method>[A-Z]{3,10}) [^"]*" (?P<status>[1-5]\d\d)\b')  # of a web server's access log
 _VALUE_LIKE = re.compile(r"<\*>|[\\/@_=\d]|\w\.\w|\w:\w|[a-z][A-Z]")
 _VALUE = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]{1,15}://\S+|(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?|[\w.+-]+@[\w.-]+"
@@ -42,6 +43,9 @@ _VALUE = re.compile(
 def fine_template(message: str) -> str:
     """Give the template of one message, single values for runs, empty brackets and numbers with their units."""
     template = template_of(message)
+    request = _REQUEST.match(message)
+    if request is not None:
+        template = f"{request['method']} answered {request['status']}: {template}"
     if "<*>" in template or "(" in template or "[" in template:
         template = _GLUED.sub(MASK, template)
         template = _EMPTY.sub(lambda found: f"{found[0][0]}{MASK}{found[0][-1]}", template)
@@ -109,8 +113,11 @@ class LogGroups:
         self.lines = 0
         self.overflow = 0
 
-    def see(self, message: str, program: str, line: LineAt) -> int:
-        """Count one message and give the number of its fine template, for `joined` to look up later."""
+    def see(self, message: str, program: str, line: LineAt, lead: str = "") -> int:
+        """Count one message and give the number of its fine template, for `joined` to look up later.
+
+        Values are counted in `lead` too: what stands before the time stamp is part of no template.
+        """
         template = fine_template(message)
         number = self._numbers.get(template)
         if number is None:
@@ -128,7 +135,7 @@ class LogGroups:
         if program and (program in group.programs or len(group.programs) < VALUES):
             group.programs[program] += 1
         if group.template != OTHER and MASK in template:
-            _count_values(group, message, line)
+            _count_values(group, f"{lead} {message}" if lead else message, line)
         return number
 
     def joined(self) -> tuple[tuple[Group, ...], "array[int]"]:

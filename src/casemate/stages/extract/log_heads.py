@@ -50,19 +50,21 @@ _WINDOWED = re.compile(r"(?P<name>[\w.-]{1,48}\.exe)(?:\s\*\d\d)?\s-\s")
 class Line(NamedTuple):
     """A line taken apart: `time` as written (empty when none), who wrote it (`program`, empty when not told), the rest.
 
-    `start` is where the message begins in the line.
+    `start` is where the message begins in the line. `lead` is what stands before the first time stamp, such as the
+    client of a web request.
     """
 
     time: str
     program: str
     message: str
     start: int
+    lead: str = ""
 
 
 def split_line(line: str) -> Line:
     """Take a log line apart; the message is never empty unless the line is."""
     head = line[:_HEAD]
-    stamp, at = _last_stamp(head)
+    lead, stamp, at = _last_stamp(head)
     columns = _COLUMNS.match(head, at)
     at = columns.end() if columns else at
     program = ""
@@ -81,23 +83,26 @@ def split_line(line: str) -> Line:
         if named is not None:
             program, at = named["name"], named.end()
     if not line[at:].strip():
-        return Line(stamp, program, line.strip(), 0)
-    return Line(stamp, program, line[at:].strip(), at)
+        return Line(stamp, program, line.strip(), 0, lead)
+    return Line(stamp, program, line[at:].strip(), at, lead)
 
 
-def _last_stamp(head: str) -> tuple[str, int]:
-    """Find the last of the time stamps that follow each other near the beginning: the first one's text, and its end."""
-    first, at = "", 0
+def _last_stamp(head: str) -> tuple[str, str, int]:
+    """Find the last of the time stamps that follow each other near the beginning.
+
+    Gives what stands before the first, the first one's text, and where the last one ends.
+    """
+    lead, first, at = "", "", 0
     for found in _STAMP.finditer(head):
         gap = head[at : found.start()]
         if len(gap.split()) > (4 if not first else 3) or _speaks(gap):
             break
-        first = first or found[0]
+        lead, first = (lead, first) if first else (gap, found[0])
         between = _BETWEEN.match(head, found.end())
         at = between.end() if between else found.end()
         if _COLUMNS.match(head, at):
             break  # what is in columns of its own is no second stamp
-    return first, at
+    return lead, first, at
 
 
 @lru_cache(maxsize=4096)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from casemate.bundle.manifest import KINDS, BundleManifest
+from casemate.bundle.state import bundles_folder
 from casemate.core.digest import Digest
 from casemate.core.errors import NotTrusted, StoreFailed
 from casemate.policy import Policy
@@ -56,9 +57,19 @@ def install_bundled(home: Path, folder: Path, manifest: BundleManifest, policy: 
             fresh = note.with_name(f".{note.name}.{os.getpid()}")
             fresh.write_text(json.dumps(dataclasses.asdict(model), indent=1, sort_keys=True) + "\n", "utf-8")
             fresh.replace(note)
+        _let_go(home)
     except OSError as error:
         raise StoreFailed(f"{error.filename}: {error.strerror}", way_out="make room; apply the bundle again") from error
     return model
+
+
+def _let_go(home: Path) -> None:
+    """Remove weights whose bundle was removed; they could not be used any more."""
+    for note in models_folder(home).glob("*.json"):
+        source = _source(note)
+        if source.startswith(SOURCE) and not (bundles_folder(home) / source.removeprefix(SOURCE)).is_dir():
+            note.unlink()
+            note.with_suffix(".gguf").unlink(missing_ok=True)
 
 
 def _check(home: Path, header: ModelFile, manifest: BundleManifest, policy: Policy) -> str:
@@ -94,4 +105,4 @@ def _source(note: Path) -> str:
     try:
         return str(json.loads(note.read_bytes())["source"])
     except (OSError, ValueError, KeyError, TypeError):
-        return SOURCE
+        return ""

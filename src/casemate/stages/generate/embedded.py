@@ -26,12 +26,13 @@ _FENCE_TOKENS = 256  # what turns and fence add to the tokens a caller counts
 class EngineOptions:
     """How much of the machine the engine may use; `threads` 0 means every CPU this process may run on.
 
-    With one slot the same request gives the same bytes, always; with more, requests are computed together and rounding
-    may differ.
+    `cache` keeps what was read of an instruction for the next request. With one slot the same request gives the same
+    bytes, always; with more, requests are computed together and rounding may differ.
     """
 
     threads: int = 0
     slots: int = 1
+    cache: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ def usable_cpus() -> int:
 class Embedded:
     """A model file and its adapters, loaded by llama.cpp in its own process; the caller has verified the files.
 
-    `adapters` are their names. At most `options.slots` requests are with the engine; others wait their turn here.
+    `adapters` are their names, `context` the tokens of one slot. At most `options.slots` requests are with the engine;
+    others wait their turn here.
     """
 
     def __init__(
@@ -75,10 +77,12 @@ class Embedded:
         self.at_once, self._turn, self._shares = options.slots, threading.Semaphore(options.slots), Shares()
         self._header, self._turns = header, turns
         wanted = limits.prompt_tokens + limits.answer_tokens + _FENCE_TOKENS
+        self.context = min(wanted, header.context_length or wanted)
+        self._newline = header.newline_token if options.cache else None
         self.engine = EngineProcess(
             {
                 "path": str(path.resolve()),
-                "context": min(wanted, header.context_length or wanted),
+                "context": self.context,
                 "slots": options.slots,
                 "threads": options.threads or usable_cpus(),
                 "adapters": [str(one.path.resolve()) for one in adapters if one.fault is None],
@@ -143,7 +147,7 @@ class Embedded:
         tokens = self._header.control_tokens
         return {
             "instruction": self._turns.before + defuse(request.instruction, tokens),
-            "newline": self._header.newline_token,
+            "newline": self._newline,
             "rest": "\n" + defuse(request.evidence, tokens) + self._turns.after,
             "stop": list(self._turns.ends),
             "schema": None if request.schema is None else dict(request.schema),

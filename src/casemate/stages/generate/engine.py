@@ -24,11 +24,29 @@ _KEPT_VARIABLES = (
     "LD_LIBRARY_PATH",
     "PYTHONPATH",
     "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
     "CUDA_VISIBLE_DEVICES",
 )
 CHILD = (sys.executable, "-P", str(Path(__file__).with_name("engine_child.py")))
+PRESSURE = Path("/proc/pressure/cpu")
+_BUSY = 25.0
 _LOG_TAIL = 600
 _GRACE = 5.0  # seconds past a request's own limit before the process is killed
+
+
+def waiting_policy(pressure: Path = PRESSURE) -> dict[str, str]:
+    """Let the engine's threads sleep, not spin, while they wait for each other on a machine that is busy.
+
+    Spinning is faster where every thread has a CPU of its own; where it has not, each of the hundreds of barriers in a
+    token costs a time slice. Busy means that for a quarter of the last ten seconds somebody waited for a CPU
+    (Linux, Documentation/accounting/psi). What is computed is the same either way.
+    """
+    try:
+        found = re.search(r"^some avg10=([0-9.]+)", pressure.read_text("ascii", "replace"))
+        busy = found is not None and float(found[1]) >= _BUSY
+    except (OSError, ValueError):
+        busy = False
+    return {"OMP_WAIT_POLICY": "passive"} if busy else {}
 
 
 class EngineProcess:
@@ -105,7 +123,8 @@ class _Running:
     """One life of the process: a reader thread hands each frame to the request that waits for it."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        environment = waiting_policy() | kept
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 (lives as long as the process)
         try:
             self.process = subprocess.Popen(  # noqa: S603 (our own interpreter and our own script)

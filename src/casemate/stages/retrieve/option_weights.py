@@ -93,7 +93,7 @@ def tempered(logits: "Numbers", chance: float) -> tuple[float, ...]:
     import numpy as np
 
     spread = np.asarray(logits, float) - np.max(logits)
-    low, high = LEAST_HEAT, 200.0
+    low, high = LEAST_HEAT / float(1.0 - spread.min()), 200.0
     for _ in range(_STEPS):
         middle = (low + high) / 2
         if 1.0 / np.exp(middle * spread).sum() < chance:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from casemate.core.assessment import Disposition, Proposal
 from casemate.core.digest import Digest
 from casemate.core.finding import Citation, Finding
+from casemate.core.issue import Issue
+from casemate.stages.validate.opinions import Opinion, find_disagreement
 
 JUDGED = "alerts-judged"
 """The reference of the finding about how likely the alerts are of an attack."""
@@ -79,3 +81,26 @@ def add_judgement(proposal: Proposal, findings: Sequence[Finding]) -> Proposal:
         said += f"; the rules say {proposal.disposition.value}, priority {proposal.priority}; both stand"
     reasons = (*proposal.reasons, said)
     return replace(proposal, reasons=reasons, priority=min(priority, proposal.priority))
+
+
+_LEANS = {
+    Disposition.TRUE_POSITIVE: "an attack",
+    Disposition.BENIGN_POSITIVE: "no attack",
+    Disposition.FALSE_POSITIVE: "no attack",
+}
+"""What a proposed disposition says of the alerts; undetermined says nothing, and differs from nobody."""
+
+
+def judgement_differs(proposal: Proposal, findings: Sequence[Finding]) -> tuple[Issue, ...]:
+    """Tell that the rules and the specialist lean to opposite sides; the person decides, nothing is chosen here.
+
+    A priority of 1 or 2 leans to an attack, one of 4 or 5 to none.
+    """
+    opinions = [Opinion("the rule set", _LEANS.get(proposal.disposition, ""))]
+    for one in findings:
+        if one.reference.startswith(f"{JUDGED}:") and one.probability is not None:
+            priority = int(one.reference.rpartition(":")[2])
+            lean = "an attack" if priority <= 2 else "no attack" if priority >= 4 else ""
+            opinions.append(Opinion("the specialist", lean, one.probability))
+    issue = find_disagreement("what the alerts are", opinions)
+    return (issue,) if issue is not None else ()
