@@ -83,5 +83,6 @@ def test_a_few_steps_leave_an_adapter_that_converts(corpus: Path, tmp_path: Path
     manifest = json.loads((tmp_path / "run" / "sft.manifest.json").read_text("utf-8"))
     assert manifest["steps"] == 2
     assert manifest["rows"] == 8
+    assert manifest["peak_rate"] > 0.1 * RECIPE.train.learning_rate, "the rate is the recipe's, not the library's own"
     made = convert_adapter(folder, base, tmp_path / "adapter.gguf")
     assert made.read_bytes()[:4] == b"GGUF"

@@ -152,7 +152,7 @@ def _judge_summary(pairs: Pairs, scanner: Scanner) -> dict[str, Any]:
 
 def _judge_silence(pairs: Pairs, scanner: Scanner) -> dict[str, Any]:
     judged = [(lesson, *held_sentences(lesson, given, scanner)) for lesson, given in pairs]
-    silent = [count == 0 for lesson, _, count, _ in judged if lesson.truth == "silent"]
+    silent = [valid and count == 0 for lesson, valid, count, _ in judged if lesson.truth == "silent"]
     answered = [kept > 0 for lesson, _, _, kept in judged if lesson.truth != "silent"]
     return {
         "schema_valid": _mean([valid for _, valid, _, _ in judged]),

@@ -39,7 +39,7 @@ class Pace:
     ) -> None:
         self.steps, self.seconds = steps, seconds
         self._file, self._clock = file, clock
-        self._held: dict[str, Any] = {"steps": 0, "tokens": 0, "elapsed": 0.0, "losses": []}
+        self._held: dict[str, Any] = {"steps": 0, "tokens": 0, "elapsed": 0.0, "losses": [], "peak_rate": 0.0}
         if resume and file.exists():
             self._held = json.loads(file.read_text("utf-8"))
         self._began, self._losses, self._told = clock(), [0.0, 0], -math.inf
@@ -69,9 +69,10 @@ class Pace:
         self.tokens += tokens
         self._losses = [self._losses[0] + loss, self._losses[1] + 1]
 
-    def step(self) -> None:
-        """Count one step, and tell how far it is."""
+    def step(self, rate: float = 0.0) -> None:
+        """Count one step, made at this learning rate, and tell how far it is."""
         self.step_number += 1
+        self._held["peak_rate"] = max(self._held["peak_rate"], rate)
         now = self._clock()
         if now - self._told < TELL_EVERY and not self.over():
             return
@@ -82,8 +83,8 @@ class Pace:
         share, spent = self.share(), self.elapsed
         left = spent / share - spent if share else 0.0
         log.info(
-            "step %d of at most %d, loss %.3f, %.0f tokens a second, %d:%02d left",
-            self.step_number, self.steps, loss, self.tokens / spent if spent else 0.0, left // 60, left % 60,
+            "step %d of at most %d, loss %.3f, rate %.1e, %.0f tokens a second, %d:%02d left",
+            self.step_number, self.steps, loss, rate, self.tokens / spent if spent else 0.0, left // 60, left % 60,
         )  # fmt: skip
 
     def save(self) -> None:
@@ -98,5 +99,6 @@ class Pace:
             "tokens": self.tokens,
             "seconds": round(spent, 1),
             "tokens_per_second": round(self.tokens / spent, 1) if spent else 0.0,
+            "peak_rate": self._held["peak_rate"],
             "losses": self._held["losses"],
         }

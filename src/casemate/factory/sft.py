@@ -207,14 +207,20 @@ def _trainer(job: SftJob, model: Any, tokenizer: Any, rows: Sequence[dict[str, l
     class Paced(SFTTrainer):  # type: ignore[misc]  # trl ships no types
         """Counts tokens, and takes its rate from the pace instead of from a count of steps alone."""
 
-        def create_optimizer_and_scheduler(self, num_training_steps: int) -> None:  # noqa: ARG002 - trl's name
+        def create_optimizer(self, *_: Any) -> Any:
+            """Make the optimiser over the adapter's weights alone, with the recipe's rate."""
             weights = [one for one in self.model.parameters() if one.requires_grad]
             self.optimizer = torch.optim.AdamW(
                 weights, lr=recipe.train.learning_rate, weight_decay=recipe.train.weight_decay
             )
+            return self.optimizer
+
+        def create_scheduler(self, *_: Any, **__: Any) -> Any:
+            """Let the rate follow the pace."""
             self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
                 self.optimizer, lambda _: rate_at(pace.share(), recipe.train.warmup)
             )
+            return self.lr_scheduler
 
         def compute_loss(self, model: Any, inputs: Any, *_: Any, num_items_in_batch: Any = None, **__: Any) -> Any:
             """Compute logits where an answer stands and nowhere else: the vocabulary is a fifth of a small model."""
@@ -236,8 +242,8 @@ def _trainer(job: SftJob, model: Any, tokenizer: Any, rows: Sequence[dict[str, l
     class Watch(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
         """Tells how far it is after each step, and ends the run when its time is over."""
 
-        def on_step_end(self, _args: Any, _state: Any, control: Any, **_: Any) -> None:
-            pace.step()
+        def on_step_end(self, _args: Any, _state: Any, control: Any, *, optimizer: Any, **_: Any) -> None:
+            pace.step(optimizer.param_groups[0]["lr"])
             if pace.over():
                 control.should_training_stop = True
 

@@ -18,6 +18,7 @@ from casemate.stages.generate.model_store import (
 )
 from casemate.stages.generate.scripted import read_script
 from casemate.stages.generate.server import Served
+from casemate.stages.generate.shipped import shipped_beside
 
 
 def open_model(name: str | None, home: Path, policy: Policy, options: EngineOptions | None = None) -> Model:
@@ -26,8 +27,8 @@ def open_model(name: str | None, home: Path, policy: Policy, options: EngineOpti
     `server:URL#MODEL` is a server (its key, if it wants one, is in $CASEMATE_ENGINE_KEY), with `,ADAPTER` after the
     model for each LoRA adapter it offers under a name of its own; `scripted:FILE` is a script, anything else a stored
     model by name or digest, and None or an empty name the default one. A stored model is verified here with its
-    adapters, before anything loads them; an adapter that was altered is not loaded, and a request that names it is
-    refused. Raises `NotTrusted`, `RefusedByPolicy` or `WrongUsage`.
+    adapters and those that come with casemate for it, before anything loads them; an adapter that was altered is not
+    loaded, and a request that names it is refused. Raises `NotTrusted`, `RefusedByPolicy` or `WrongUsage`.
     """
     kind, _, rest = (name or "").partition(":")
     if kind == "scripted" and rest:
@@ -44,6 +45,8 @@ def open_model(name: str | None, home: Path, policy: Policy, options: EngineOpti
     header, turns = verify_model(home, stored, policy)
     path = model_path(home, stored)
     beside = [_adapter(home, adapter, header, policy) for adapter in list_adapters(home, stored)]
+    held = {adapter.name for adapter in beside}  # what a person put beside the base goes before what is shipped
+    beside += [one for one in shipped_beside(stored.digest, header, policy.limits) if one.name not in held]
     return Embedded(path, stored.name, stored.digest, header, turns, policy.limits, options, adapters=beside)
 
 
