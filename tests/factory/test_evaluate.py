@@ -43,12 +43,12 @@ LESSONS = [
 def test_answers_are_judged_as_the_product_would(tmp_path: Path) -> None:
     model = Scripted(
         [
+            "It is cross-site scripting.\nCWE-79",
+            "The answer is B, since it fits.",
             answer(GOOD, INVENTED),
             Completion('{"sentences": [{"quote": "Fail', 100, 0, 360, finish="length"),
             answer(),
             answer(GOOD),
-            "It is cross-site scripting.\nCWE-79",
-            "The answer is B, since it fits.",
         ]
     )
     given = ask_lessons(LESSONS, model, tmp_path / "a.jsonl", 5.0, lambda _: None)
@@ -60,8 +60,8 @@ def test_answers_are_judged_as_the_product_would(tmp_path: Path) -> None:
     assert report["silence"]["answers_answerable"] == 1.0
     assert report["weakness"]["last_line"] == 1.0
     assert report["options"]["anywhere"] == 1.0
-    assert model.asked[0].schema is not None
-    assert model.asked[4].schema is None
+    assert model.asked[0].schema is None, "what is answered in a line is asked first"
+    assert model.asked[2].schema is not None
 
 
 def test_an_engine_that_fails_costs_its_row_and_is_asked_again(tmp_path: Path) -> None:

@@ -151,10 +151,11 @@ def _examined(arguments: argparse.Namespace, policy: "Policy") -> "Iterator[tupl
     if bool(arguments.model) == bool(arguments.weights):
         raise WrongUsage("there is not exactly one model to evaluate", way_out="name --model NAME or --weights PATH")
     if arguments.weights:
-        from casemate.factory.weights import ADAPTER, Weights
+        from casemate.factory.weights import Weights
 
         tuned = Path(arguments.tuned) if arguments.tuned else None
-        yield Weights(Path(arguments.weights), arguments.turns, tuned), [ADAPTER] if tuned else []
+        weights = Weights(Path(arguments.weights), arguments.turns, tuned)
+        yield weights, weights.adapters
         return
     with open_language_model(arguments.model, policy) as model:
         if model is None:

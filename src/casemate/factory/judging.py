@@ -73,6 +73,7 @@ def ask_lessons(
     held = _read(file)
     given = {one.id: held[keys[one.id]] for one in lessons if keys[one.id] in held}
     missing = [one for one in lessons if one.id not in given]
+    missing.sort(key=lambda one: requests[one.id].max_tokens)  # a batch costs what its longest answer costs
     answers = model.complete_all([requests[one.id] for one in missing], 0)
     cut = file.exists() and file.read_bytes()[-1:] not in (b"", b"\n")  # an earlier run ended inside a line
     with file.open("a", encoding="utf-8") as out:

@@ -19,12 +19,12 @@ from casemate.stages.generate import Completion, Request
 from casemate.stages.generate.chat_templates import TURNS
 from casemate.stages.generate.model import Answer
 
-ADAPTER = "tuned"
-"""The name under which a request asks for the adapter."""
-
 
 class Weights:
-    """A base in a GGUF file or a folder, and the adapter that `casemate factory sft` left, if one is named."""
+    """A base in a GGUF file or a folder, and the adapter that `casemate factory sft` left, if one is named.
+
+    `adapters` holds the one name under which a request asks for the adapter, with the beginning of its digest.
+    """
 
     def __init__(self, base: Path, turns: str, tuned: Path | None = None, batch: int = 16) -> None:
         if turns not in TURNS:
@@ -33,17 +33,16 @@ class Weights:
 
         self._tokenizer, model = load_base(base)
         self._form, self._turns, self._batch = TURNS[turns], turns, batch
-        held = ["weights", digest_file(base) if base.is_file() else base.name]
         if tuned is not None:
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, tuned)
-            held.append(digest_file(tuned / "adapter_model.safetensors"))
         model.config.use_cache = True
         self._model: Any = model.to(torch.bfloat16).eval()
         self._tuned = tuned is not None
+        self.adapters = [f"tuned-{digest_file(tuned / 'adapter_model.safetensors')[:12]}"] if tuned is not None else []
         self.name = f"{base.stem[:24]}, whole"
-        self.digest: Digest = digest_value(held)
+        self.digest: Digest = digest_value(["weights", digest_file(base) if base.is_file() else base.name])
 
     def complete(self, request: Request) -> Completion:
         """Answer one request, greedily and without its schema."""
