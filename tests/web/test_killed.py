@@ -55,8 +55,12 @@ def send(url: str) -> None:
             store.queue().receive([Delivery("sensor", Marking.GREEN, "", True, alerts, done)])
 
 
+PATIENT = Limits(job_attempts=1_000)
+"""Every worker dies here, whatever the job. That a job on which three die becomes a dead letter is tested in the store."""
+
+
 def work(url: str, knowledge_file: Path, stopping: threading.Event | None = None) -> None:
-    with Store.open(url) as store, Knowledge.open(knowledge_file) as knowledge:
+    with Store.open(url, limits=PATIENT) as store, Knowledge.open(knowledge_file) as knowledge:
         Worker(store, Tools(Policy(), knowledge, Scanner()), stopping or threading.Event()).run()
 
 

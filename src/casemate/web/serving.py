@@ -1,7 +1,9 @@
 """Run the application on an address until somebody asks the process to stop."""
 
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import uvicorn
@@ -65,7 +67,19 @@ def serve(app: FastAPI, address: Address, opened: socket.socket, ready: Callable
         backlog=512,
     )
     port = int(opened.getsockname()[1])
-    _Server(config, lambda: ready(address.url(port)), app.state.stopping.set).run(sockets=[opened])
+    with _outliving_signals():
+        _Server(config, lambda: ready(address.url(port)), app.state.stopping.set).run(sockets=[opened])
+
+
+@contextmanager
+def _outliving_signals() -> Iterator[None]:
+    """Take the signal that uvicorn raises once more when it has stopped, so that workers and store are closed too."""
+    held = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
 
 
 class _Server(uvicorn.Server):
