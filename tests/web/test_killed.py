@@ -56,7 +56,7 @@ def send(url: str) -> None:
 
 
 PATIENT = Limits(job_attempts=1_000)
-"""Every worker dies here, whatever the job. That a job on which three die becomes a dead letter is tested in the store."""
+"""Every worker dies here, whatever the job; that a job on which three die becomes a dead letter the store tests."""
 
 
 def work(url: str, knowledge_file: Path, stopping: threading.Event | None = None) -> None:
