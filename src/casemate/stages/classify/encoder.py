@@ -24,7 +24,7 @@ from casemate.stages.classify.wordpieces import WordPieces
 
 Floats = NDArray[np.float32]
 MAX_TOKENS = 96
-_BATCH = 32
+_BATCH = 8
 
 
 class Encoder:
