@@ -90,14 +90,14 @@ def test_a_sentence_that_talks_to_a_model_is_not_read():
 
 
 def test_logs_are_read_by_their_alerts_and_command_lines_only():
-    alert = Event(0, 0, 5, "wazuh", NOON, "Suspicious script ran", "a message of the rule", is_alert=True)
+    alert = Event(0, 0, 5, "wazuh", NOON, "", "a message without a rule", is_alert=True)
     plain = Event(
         0, 6, 9, "sysmon", NOON, "1 Process created", "x", fields=(("process.cmd_line", "powershell -enc AAA"),)
     )
     timeline = [TimelineEntry(NOON, NOON, 1, event, Span(EVIDENCE, event.start, event.end)) for event in (alert, plain)]
     reader = Reader(0.9)
     findings = find("alert one", reader, timeline, form="wazuh")
-    assert reader.read == ["Suspicious script ran", "a message of the rule", "powershell -enc AAA"]
+    assert reader.read == ["a message without a rule", "powershell -enc AAA"]
     assert {finding.citations[0].quote for finding in findings} == {"alert", "one"}
 
 
@@ -165,19 +165,19 @@ def test_what_is_prepared_beside_other_work_is_opened_once_and_waited_for():
 
     def open_slowly():
         may_go_on.wait(10)
-        opened.append("attack")
-        return Reader(0.9)
+        opened.append("disposition")
+        return Judge()
 
-    specialists = Specialists(open_techniques=open_slowly, open_disposition=Judge)
+    specialists = Specialists(open_techniques=lambda: Reader(0.9), open_disposition=open_slowly)
     specialists.prepare()
     specialists.prepare()
     assert opened == []
     may_go_on.set()
-    assert specialists.techniques() is specialists.techniques()
-    assert opened == ["attack"]
+    assert specialists.disposition() is specialists.disposition()
+    assert opened == ["disposition"]
 
 
 def test_nothing_is_prepared_that_the_policy_does_not_name():
-    specialists = Specialists((), open_techniques=lambda: pytest.fail("asked"), open_disposition=Judge)
+    specialists = Specialists((), open_techniques=Reader, open_disposition=lambda: pytest.fail("asked"))
     specialists.prepare()
-    assert specialists.techniques() is None
+    assert specialists.disposition() is None

@@ -52,7 +52,7 @@ def _open_disposition() -> "DispositionSpecialist":
 class Specialists:
     """Opens each specialist once; one that cannot be trusted is left out, with an issue.
 
-    `prepare` begins to open them beside other work, so that reading evidence need not wait for weights.
+    `prepare` begins beside other work, so that reading evidence need not wait for weights.
     """
 
     enabled: tuple[str, ...] = ("attack", "disposition")
@@ -63,9 +63,9 @@ class Specialists:
     _preparing: threading.Thread | None = None
 
     def prepare(self) -> None:
-        """Open the enabled specialists in a thread; whoever asks for one before that is done waits for it."""
+        """Open the specialist for alerts in a thread; whoever asks for one before that is done waits for it."""
         if self.enabled and self._preparing is None:
-            self._preparing = threading.Thread(target=self._open_all, name="specialists", daemon=True)
+            self._preparing = threading.Thread(target=self._open_first, name="specialists", daemon=True)
             self._preparing.start()
 
     def techniques(self) -> "TechniqueSpecialist | None":
@@ -88,9 +88,8 @@ class Specialists:
         """Give an issue for each specialist that could not be asked."""
         return tuple(self._issues.values())
 
-    def _open_all(self) -> None:
+    def _open_first(self) -> None:
         self._open("disposition", self.open_disposition)
-        self._open("attack", self.open_techniques)
 
     def _once(self, name: str, make: Callable[[], S]) -> S | None:
         if self._preparing is not None:
@@ -193,12 +192,15 @@ def find_shown_techniques(
 
 
 def _records(timeline: Sequence[TimelineEntry]) -> dict[str, Span]:
-    """Return the different command lines, and of alerts the rules and messages, with the first record of each."""
+    """Return the different command lines, and messages of alerts without a rule, with the first record of each.
+
+    What a rule is about its own detection says; reading its name cost every triage of alerts a third of a second.
+    """
     told: dict[str, Span] = {}
     for entry in timeline:
         command = entry.event.field("process.cmd_line")
-        alert = (entry.event.rule, entry.event.message) if entry.event.is_alert else ()
-        for text in (command, *alert):
+        alert = entry.event.message if entry.event.is_alert and not entry.event.rule else ""
+        for text in (command, alert):
             if len(told) < RECORDS and len(text) > 12:
                 told.setdefault(text[:600], entry.span)
     return told
