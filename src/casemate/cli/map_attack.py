@@ -10,7 +10,7 @@ from casemate.cli.home import knowledge_path, open_knowledge
 from casemate.cli.terminal import tell
 
 if TYPE_CHECKING:
-    from casemate.tasks.attack import Reference
+    from casemate.core.passage import Names
 
 
 def add_attack(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def open_attack(arguments: argparse.Namespace) -> Callable[[list[str]], list[dic
     from casemate.tasks.attack import map_attack
 
     specialist = TechniqueSpecialist.open(Path(arguments.weights) if arguments.weights else None, threads=2)
-    knowledge: Reference | None = None
+    knowledge: Names | None = None
     if not arguments.no_knowledge and knowledge_path().exists():
         knowledge = open_knowledge()
     elif not arguments.no_knowledge:

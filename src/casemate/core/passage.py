@@ -1,7 +1,9 @@
 """Passages: reference text we hold, and the release each came from."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from casemate.core.digest import Digest
 
@@ -68,3 +70,28 @@ class Passage:
     release: Digest
     score: float = 1.0
     facts: tuple[tuple[str, str], ...] = ()
+
+
+class NamedPlace(Protocol):
+    """A name that stands in a text and everything it may mean."""
+
+    @property
+    def start(self) -> int: ...  # noqa: D102 - described by the class
+    @property
+    def end(self) -> int: ...  # noqa: D102 - described by the class
+    @property
+    def text(self) -> str: ...  # noqa: D102 - described by the class
+    @property
+    def entries(self) -> Sequence[Entry]: ...  # noqa: D102 - described by the class
+
+
+class Names(Protocol):
+    """The names that the knowledge knows."""
+
+    def entry(self, identifier: str, /) -> Entry | None:
+        """Give the entry with this public id."""
+        ...
+
+    def names_in(self, text: str, /) -> Iterator[NamedPlace]:
+        """Find the names of actors, malware, tools and techniques in a text."""
+        ...

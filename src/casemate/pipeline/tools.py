@@ -1,45 +1,24 @@
 """What the path works with: everything it needs from outside is handed in here, so that tests can hand in their own."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import Protocol
 
 from casemate.core.observable import Sighting
-from casemate.core.passage import Entry, Passage, Release
+from casemate.core.passage import Names, Passage, Release
 from casemate.pipeline.defences import Defences
 from casemate.pipeline.specialists import Specialists
 from casemate.policy import Policy
 from casemate.stages.generate import Model
 
 
-class NameMatch(Protocol):
-    """A name that stands in a text and everything it may mean."""
-
-    @property
-    def start(self) -> int: ...  # noqa: D102 - described by the class
-    @property
-    def end(self) -> int: ...  # noqa: D102 - described by the class
-    @property
-    def text(self) -> str: ...  # noqa: D102 - described by the class
-    @property
-    def entries(self) -> Sequence[Entry]: ...  # noqa: D102 - described by the class
-
-
-class Reference(Protocol):
+class Reference(Names, Protocol):
     """The knowledge, as far as the path asks it."""
 
     def releases(self) -> tuple[Release, ...]:
         """Give the imported releases."""
-        ...
-
-    def entry(self, identifier: str, /) -> Entry | None:
-        """Give the entry with this public id."""
-        ...
-
-    def names_in(self, text: str, /) -> Iterator[NameMatch]:
-        """Find the names of actors, malware, tools and techniques in a text."""
         ...
 
     def search(self, query: str, kinds: Sequence[str] = (), limit: int = 10) -> tuple[Passage, ...]:

@@ -1,11 +1,9 @@
 """Map a text to ATT&CK: what its sentences show, what it names, and, apart from both, what is known of named tools."""
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from casemate.core.passage import Entry
+from casemate.core.passage import Names
 from casemate.stages.classify.attack import Shown, TechniqueSpecialist
 from casemate.stages.extract.injections import find_injections
 
@@ -15,31 +13,6 @@ NAMED = 1.0
 _ID = re.compile(r"(?<![A-Za-z0-9.])T\d{4}(?:\.\d{3})?(?![A-Za-z0-9])(?!\.\d)")
 _LOOKED_UP = frozenset({"malware", "tool", "actor", "campaign"})
 _MOST = 200_000
-
-
-class NameMatch(Protocol):
-    """A name that stands in a text and everything it may mean."""
-
-    @property
-    def start(self) -> int: ...  # noqa: D102 - described by the class
-    @property
-    def end(self) -> int: ...  # noqa: D102 - described by the class
-    @property
-    def text(self) -> str: ...  # noqa: D102 - described by the class
-    @property
-    def entries(self) -> Sequence[Entry]: ...  # noqa: D102 - described by the class
-
-
-class Reference(Protocol):
-    """What is asked of the knowledge."""
-
-    def entry(self, identifier: str, /) -> Entry | None:
-        """Give the entry with this public id."""
-        ...
-
-    def names_in(self, text: str, /) -> Iterator[NameMatch]:
-        """Find the names of actors, malware, tools and techniques in a text."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +53,7 @@ class Mapping:
     cut: bool
 
 
-def map_attack(text: str, specialist: TechniqueSpecialist, knowledge: Reference | None) -> Mapping:
+def map_attack(text: str, specialist: TechniqueSpecialist, knowledge: Names | None) -> Mapping:
     """Return what a text of any size and kind shows, the likeliest first.
 
     A text in which something speaks to a language model is not read at all: whoever wrote that wants a certain answer.
@@ -105,9 +78,7 @@ def _estimated(shown: Shown) -> Mapped:
     return Mapped(shown.id, shown.probability, shown.start, shown.end, shown.accepted, "specialist")
 
 
-def _names(
-    text: str, specialist: TechniqueSpecialist, knowledge: Reference | None
-) -> tuple[list[Mapped], list[LookedUp]]:
+def _names(text: str, specialist: TechniqueSpecialist, knowledge: Names | None) -> tuple[list[Mapped], list[LookedUp]]:
     named: dict[str, Mapped] = {}
     looked_up: dict[str, LookedUp] = {}
     for found in _ID.finditer(text):

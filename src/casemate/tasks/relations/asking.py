@@ -7,13 +7,14 @@ from casemate.core.assessment import Sentence
 from casemate.core.case import Case
 from casemate.core.draft import Cited
 from casemate.core.issue import Issue
+from casemate.core.passage import Names
 from casemate.stages.extract.relation_types import RELATED, RELATIONSHIPS, is_allowed
 from casemate.stages.extract.relation_words import HEDGES, NEGATIONS
 from casemate.stages.extract.relations import Mention, Relation
 from casemate.stages.validate import Claim
 from casemate.stages.validate.checks import check_copied, check_quote
 from casemate.tasks.prompt import NOT_AS_ASKED, Proposed, read_items
-from casemate.tasks.relations.named import Names, Scan, mentions_in
+from casemate.tasks.relations.named import Scan, mentions_in
 from casemate.tasks.relations.reading import CitedRelation
 from casemate.tasks.task import Check, Material, Part, Sheet, Task
 

@@ -1,38 +1,11 @@
 """What a sentence names: actors, malware, tools and techniques of the knowledge, observables, and victims."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
 
 from casemate.core.observable import Sighting
-from casemate.core.passage import Entry
+from casemate.core.passage import Names
 from casemate.stages.extract.relations import Mention
 from casemate.stages.extract.victims import find_victims
-
-
-class NameMatch(Protocol):
-    """A name that stands in a text and everything it may mean."""
-
-    @property
-    def start(self) -> int: ...  # noqa: D102 - described by the class
-    @property
-    def end(self) -> int: ...  # noqa: D102 - described by the class
-    @property
-    def text(self) -> str: ...  # noqa: D102 - described by the class
-    @property
-    def entries(self) -> Sequence[Entry]: ...  # noqa: D102 - described by the class
-
-
-class Names(Protocol):
-    """What is asked of the knowledge."""
-
-    def entry(self, identifier: str, /) -> Entry | None:
-        """Give the entry with this public id."""
-        ...
-
-    def names_in(self, text: str, /) -> Iterator[NameMatch]:
-        """Find the names of actors, malware, tools and techniques in a text."""
-        ...
-
 
 Scan = Callable[[str], Iterable[Sighting]]
 
