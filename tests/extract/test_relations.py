@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casemate.stages.extract.relation_rows import find_row_relations
 from casemate.stages.extract.relation_types import RELATED, choose_relationship, is_allowed
-from casemate.stages.extract.relations import Mention, find_relations, find_row_relations
+from casemate.stages.extract.relations import Mention, find_relations
 from casemate.stages.extract.victims import find_victims
 
 NAMES = {

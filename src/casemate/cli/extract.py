@@ -3,14 +3,11 @@
 import argparse
 import csv
 import io
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from casemate.cli.home import cache_folder, open_policy
-from casemate.cli.terminal import Progress, tell
-from casemate.core.errors import WrongUsage
+from casemate.cli.terminal import Progress, open_output, tell
 from casemate.core.evidence import Opened
 from casemate.core.issue import Issue, Severity
 from casemate.core.observable import Observable, Sighting
@@ -32,14 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Extract and write as the bytes come."""
-    if arguments.output is None:
-        return _extract(arguments, sys.stdout.buffer)
-    try:
-        with Path(arguments.output).open("wb") as out:
-            return _extract(arguments, out)
-    except OSError as error:
-        message = f"{arguments.output}: {error.strerror}"
-        raise WrongUsage(message, way_out="name a file in a folder you may write to") from error
+    with open_output(arguments.output) as out:
+        return _extract(arguments, out)
 
 
 def _extract(arguments: argparse.Namespace, out: BinaryIO) -> int:

@@ -4,15 +4,12 @@ import argparse
 import csv
 import io
 import json
-import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from casemate.cli.home import open_policy
-from casemate.cli.terminal import Progress, tell
-from casemate.core.errors import WrongUsage
+from casemate.cli.terminal import Progress, open_output, tell
 from casemate.core.issue import Severity
 from casemate.core.plain import json_escaped
 
@@ -41,14 +38,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the logs and write what they hold."""
-    if arguments.output is None:
-        return _run(arguments, sys.stdout.buffer)
-    try:
-        with Path(arguments.output).open("wb") as out:
-            return _run(arguments, out)
-    except OSError as error:
-        message = f"{arguments.output}: {error.strerror}"
-        raise WrongUsage(message, way_out="name a file in a folder you may write to") from error
+    with open_output(arguments.output) as out:
+        return _run(arguments, out)
 
 
 def _run(arguments: argparse.Namespace, out: BinaryIO) -> int:

@@ -4,9 +4,11 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from casemate.core.errors import WrongUsage
 from casemate.core.plain import plain
@@ -90,4 +92,17 @@ def write_result(data: bytes, output: str | None) -> None:
         part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)
+        raise WrongUsage(f"{output}: {error.strerror}", way_out="name a file in a folder you may write to") from error
+
+
+@contextmanager
+def open_output(output: str | None) -> Iterator[BinaryIO]:
+    """Give what a stream of results is written to as it comes: a file, or standard output."""
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        with Path(output).open("wb") as out:
+            yield out
+    except OSError as error:
         raise WrongUsage(f"{output}: {error.strerror}", way_out="name a file in a folder you may write to") from error

@@ -153,7 +153,7 @@ def values_of(tensor: Any) -> NDArray[np.float32]:
 
     try:
         values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # what gguf raises for a type it cannot unpack
         raise WrongUsage(f"{tensor.name}: {error}", way_out="give a GGUF in F32, F16 or BF16") from error
     shape = tuple(int(n) for n in reversed(tensor.shape))
     return np.asarray(values, dtype=np.float32).reshape(shape)

@@ -23,7 +23,7 @@ from casemate import __version__
 from casemate.core.errors import WrongUsage
 from casemate.factory import corpus_files
 from casemate.factory.lessons import Lesson, read_lessons
-from casemate.factory.pacing import Pace, rate_at
+from casemate.factory.pacing import Pace
 from casemate.factory.recipe import Recipe
 from casemate.stages.generate.chat_templates import TURNS
 
@@ -165,19 +165,43 @@ def _tokens(text: str, tokenizer: Any) -> list[int]:
 
 
 def _trainer(job: SftJob, model: Any, tokenizer: Any, rows: Sequence[dict[str, list[int]]], pace: Pace) -> Any:
-    import torch
     from datasets import Dataset
     from peft import LoraConfig
-    from transformers import TrainerCallback
-    from trl import SFTConfig, SFTTrainer
+
+    from casemate.factory.sft_trainer import PacedTrainer, Watch
+
+    recipe = job.recipe
+    lora = LoraConfig(
+        r=recipe.lora.rank,
+        lora_alpha=recipe.lora.alpha,
+        lora_dropout=recipe.lora.dropout,
+        target_modules=list(recipe.lora.targets),
+        task_type="CAUSAL_LM",
+    )
+    pace.start()
+    return PacedTrainer(
+        recipe.train,
+        pace,
+        model,
+        args=_settings(job, pace.steps),
+        train_dataset=Dataset.from_list(order_rows(rows, recipe, pace.steps)),
+        processing_class=tokenizer,
+        peft_config=lora,
+        callbacks=[Watch(pace)],
+    )
+
+
+def _settings(job: SftJob, steps: int) -> Any:
+    import torch
+    from trl import SFTConfig
 
     recipe = job.recipe
     graphics = torch.cuda.is_available()  # also true of ROCm builds
-    settings = SFTConfig(
+    return SFTConfig(
         output_dir=str(job.out),
         per_device_train_batch_size=recipe.train.micro_batch,
         gradient_accumulation_steps=recipe.train.batch // recipe.train.micro_batch,
-        max_steps=pace.steps,
+        max_steps=steps,
         bf16=recipe.train.precision == "bf16",
         use_cpu=not graphics,
         gradient_checkpointing=graphics,
@@ -195,65 +219,6 @@ def _trainer(job: SftJob, model: Any, tokenizer: Any, rows: Sequence[dict[str, l
         dataloader_pin_memory=graphics,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_grad_norm=1.0,
-    )
-    lora = LoraConfig(
-        r=recipe.lora.rank,
-        lora_alpha=recipe.lora.alpha,
-        lora_dropout=recipe.lora.dropout,
-        target_modules=list(recipe.lora.targets),
-        task_type="CAUSAL_LM",
-    )
-
-    class Paced(SFTTrainer):  # type: ignore[misc]  # trl ships no types
-        """Counts tokens, and takes its rate from the pace instead of from a count of steps alone."""
-
-        def create_optimizer(self, *_: Any) -> Any:
-            """Make the optimiser over the adapter's weights alone, with the recipe's rate."""
-            weights = [one for one in self.model.parameters() if one.requires_grad]
-            self.optimizer = torch.optim.AdamW(
-                weights, lr=recipe.train.learning_rate, weight_decay=recipe.train.weight_decay
-            )
-            return self.optimizer
-
-        def create_scheduler(self, *_: Any, **__: Any) -> Any:
-            """Let the rate follow the pace."""
-            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
-                self.optimizer, lambda _: rate_at(pace.share(), recipe.train.warmup)
-            )
-            return self.lr_scheduler
-
-        def compute_loss(self, model: Any, inputs: Any, *_: Any, num_items_in_batch: Any = None, **__: Any) -> Any:
-            """Compute logits where an answer stands and nowhere else: the vocabulary is a fifth of a small model."""
-            inner = self.accelerator.unwrap_model(model).get_base_model()
-            labels = inputs["labels"][:, 1:]
-            asked = labels != -100
-            half = recipe.train.precision == "bf16"
-            with torch.autocast(labels.device.type, torch.bfloat16, enabled=half):
-                hidden = inner.model(inputs["input_ids"], attention_mask=inputs["attention_mask"]).last_hidden_state
-                logits = inner.lm_head(hidden[:, :-1][asked])
-            total = torch.nn.functional.cross_entropy(logits.float(), labels[asked], reduction="sum")
-            return total / (num_items_in_batch if num_items_in_batch is not None else asked.sum())
-
-        def training_step(self, model: Any, inputs: Any, *rest: Any) -> Any:
-            loss = super().training_step(model, inputs, *rest)
-            pace.see(int(inputs["attention_mask"].sum()), float(loss.detach()))
-            return loss
-
-    class Watch(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
-        """Tells how far it is after each step, and ends the run when its time is over."""
-
-        def on_step_end(self, _args: Any, _state: Any, control: Any, *, optimizer: Any, **_: Any) -> None:
-            pace.step(optimizer.param_groups[0]["lr"])
-            if pace.over():
-                control.should_training_stop = True
-
-        def on_save(self, *_: Any, **__: Any) -> None:
-            pace.save()
-
-    pace.start()
-    dataset = Dataset.from_list(order_rows(rows, recipe, pace.steps))
-    return Paced(
-        model, args=settings, train_dataset=dataset, processing_class=tokenizer, peft_config=lora, callbacks=[Watch()]
     )
 
 

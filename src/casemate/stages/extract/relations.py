@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from casemate.stages.extract.relation_types import RELATED, choose_relationship
+from casemate.stages.extract.relation_types import choose_relationship
 from casemate.stages.extract.relation_words import (
     AUXILIARIES,
     BEFORE_VERB,
@@ -28,12 +28,10 @@ OBJECT_WORDS = 7
 """Words that may stand between a verb and its object."""
 SUBJECT_WORDS = 8
 """Words that may stand between a subject and its verb."""
-ROW_WORDS = 12
-"""Words of a row of a table beside what it names."""
 LIST_CHARS = 400
 """Characters from a heading to the line of its list that a relation may reach over."""
 
-_TOKEN = re.compile(r"[Cc]&[Cc]|[^\W_]+(?:-[^\W_]+)*|n['’]t|['’]s|[^\w\s]")
+TOKEN = re.compile(r"[Cc]&[Cc]|[^\W_]+(?:-[^\W_]+)*|n['’]t|['’]s|[^\w\s]")
 _ADVERB = re.compile(r"[a-z]{3,}ly")
 _WORD = re.compile(r"[A-Za-z][\w-]*")
 
@@ -114,7 +112,7 @@ def _tokens(sentence: str, mentions: Sequence[Mention]) -> list[_Token]:
 
 
 def _words(sentence: str, start: int, end: int) -> Iterator[_Token]:
-    for found in _TOKEN.finditer(sentence, start, end):
+    for found in TOKEN.finditer(sentence, start, end):
         if found[0] not in '"“”‘*_`':
             yield _Token(found[0], found.start(), found.end())
 
@@ -372,7 +370,7 @@ def _by_nouns(tokens: list[_Token]) -> Iterator[Relation]:
         yield from _control(tokens, one, other, between)
 
 
-_CONTROL = frozenset({"c2", "c&c", "cnc", "command-and-control", "c2s", "controller"})
+CONTROL = frozenset({"c2", "c&c", "cnc", "command-and-control", "c2s", "controller"})
 
 
 def _control(tokens: list[_Token], one: int, other: int, between: Sequence[str]) -> Iterator[Relation]:
@@ -380,38 +378,7 @@ def _control(tokens: list[_Token], one: int, other: int, between: Sequence[str])
     after = {token.low for token in tokens[other + 1 : other + 4]}
     left, right = tokens[one].group[0], tokens[other].group[0]
     harmless = len(between) <= 8 and all(word not in VERBS and word not in {"and", "or", ";"} for word in between)
-    if left.type == "malware" and _CONTROL.intersection(between) and harmless:
+    if left.type == "malware" and CONTROL.intersection(between) and harmless:
         yield from _relate(tokens, one, "communicate", other, one + 1)
-    elif right.type == "malware" and _CONTROL.intersection(after) and harmless and "," not in between:
+    elif right.type == "malware" and CONTROL.intersection(after) and harmless and "," not in between:
         yield from _relate(tokens, other, "communicate", one, other + 1)
-
-
-def find_row_relations(line: str, mentions: Sequence[Mention]) -> tuple[Relation, ...]:
-    """Read a row of a table or list: a hash beside the one malware it is of, an address beside what it controls.
-
-    The line must be short, hold one malware and one hash or address, and no verb: then there is nothing else to say.
-    """
-    malware = {one.name: one for one in mentions if one.type == "malware"}
-    places = {one.name: one for one in mentions if one.type in {"file", "ipv4-addr", "domain-name", "url"}}
-    words = _left_words(line, mentions)
-    if len(malware) != 1 or len(places) != 1 or len(words) > ROW_WORDS or not VERBS.keys().isdisjoint(words):
-        return ()
-    (program,), (place,) = malware.values(), places.values()
-    if not NEGATIONS.isdisjoint(words):
-        return ()
-    if place.type == "file":
-        return (Relation(place, RELATED, program, 0, len(line), "sample"),)
-    if not _CONTROL.isdisjoint(words):
-        return (Relation(program, "communicates-with", place, 0, len(line), "C2"),)
-    return ()
-
-
-def _left_words(line: str, mentions: Sequence[Mention]) -> list[str]:
-    bare = list(line)
-    for one in mentions:
-        bare[one.start : one.end] = " " * (one.end - one.start)
-    return [
-        found[0].lower()
-        for found in _TOKEN.finditer("".join(bare))
-        if found[0].isalnum() or "&" in found[0] or "-" in found[0]
-    ]

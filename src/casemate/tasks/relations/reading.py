@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from casemate.core.finding import Citation
+from casemate.core.passage import Names
 from casemate.core.text import Span
 from casemate.stages.classify.units import split_units
 from casemate.stages.extract.injections import find_injections
+from casemate.stages.extract.relation_rows import find_row_relations
 from casemate.stages.extract.relation_types import ADDRESSES
-from casemate.stages.extract.relations import LIST_CHARS, Mention, Relation, find_relations, find_row_relations
-from casemate.tasks.relations.named import Names, Scan, mentions_in
+from casemate.stages.extract.relations import LIST_CHARS, Mention, Relation, find_relations
+from casemate.tasks.relations.named import Scan, mentions_in
 
 MOST_UNITS = 20_000
 """Sentences of one text that are read."""
