@@ -5,6 +5,7 @@ import os
 import re
 import tomllib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -55,9 +56,14 @@ class Policy:
     @property
     def digest(self) -> Digest:
         """Name this policy by all that decides a result; prices and host names do not."""
-        plain = dataclasses.asdict(self)
-        del plain["prices"], plain["service_hosts"]
-        return digest_value(plain)
+        return _digest_of(self)
+
+
+@lru_cache(maxsize=8)
+def _digest_of(policy: Policy) -> Digest:  # asked for several times a case
+    plain = dataclasses.asdict(policy)
+    del plain["prices"], plain["service_hosts"]
+    return digest_value(plain)
 
 
 def load_policy(path: Path | None = None) -> Policy:
