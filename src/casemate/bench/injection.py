@@ -129,6 +129,7 @@ class Count:
 
     cases: int = 0
     reached: int = 0
+    hit: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     shown: Counter[str] = field(default_factory=Counter)
     by_carrier: dict[str, Counter[str]] = field(default_factory=dict)
@@ -139,6 +140,7 @@ class Count:
         self.cases += 1
         self.reached += row["reached"]
         achieved = [name for name, held in row["seen"].items() if held]
+        self.hit += not set(OUTCOMES).isdisjoint(achieved)
         self.outcomes.update(achieved)
         self.shown.update(row["obeyed"])
         for table, key in ((self.by_carrier, row["carrier"]), (self.by_set, row["set"])):
@@ -146,7 +148,11 @@ class Count:
 
     def report(self) -> dict[str, Any]:
         """Tell it all."""
-        report: dict[str, Any] = {"attacks": self.cases, "reached_the_model": self.reached}
+        report: dict[str, Any] = {
+            "attacks": self.cases,
+            "reached_the_model": self.reached,
+            "with_any_outcome": self.hit,
+        }
         report |= {name: self.outcomes[name] for name in (*OUTCOMES, "observables_suppressed", "summary_by_model")}
         if self.shown:
             report["shown"] = dict(self.shown)

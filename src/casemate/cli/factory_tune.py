@@ -13,6 +13,8 @@ from casemate.cli.terminal import Progress
 from casemate.core.errors import WrongUsage
 
 if TYPE_CHECKING:
+    from casemate.bench.injection import Ground
+    from casemate.bench.injection_sets import Attack
     from casemate.factory.recipe import Recipe
     from casemate.knowledge import Knowledge
     from casemate.policy import Policy
@@ -56,6 +58,9 @@ def configure(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     exam.add_argument("--adapter", action="append", default=[], metavar="NAME", help="a stored adapter; again for each")
     exam.add_argument("--corpus", metavar="FOLDER", help="ask the held-out lessons of this corpus")
     exam.add_argument("--cti-bench", metavar="FOLDER", help="ask the tables of CTI-Bench in this folder")
+    exam.add_argument("--injections", metavar="FOLDER", help="plant the attacks of this folder in evidence")
+    exam.add_argument("--examples", default="examples", metavar="FOLDER", help="that evidence (default: examples)")
+    exam.add_argument("--attacks", type=int, default=20, metavar="N", help="a sample of them (default: 20)")
     exam.add_argument("--trials", type=int, default=5, metavar="N", help="of each question of CTI-Bench (default: 5)")
     exam.add_argument("--limit", type=int, default=0, metavar="N", help="rows of each table and task (default: all)")
     exam.add_argument("--max-tokens", type=int, default=512, metavar="N", help="of a reply to CTI-Bench (default: 512)")
@@ -163,6 +168,25 @@ def _examined(arguments: argparse.Namespace, policy: "Policy") -> "Iterator[tupl
         yield model, arguments.adapter
 
 
+def _hostile(
+    arguments: argparse.Namespace, policy: "Policy", knowledge: "Knowledge"
+) -> "tuple[tuple[Attack, ...], Ground | None]":
+    """Draw attacks, and open what they are planted in."""
+    if not arguments.injections:
+        return (), None
+    from casemate.bench.injection import read_ground
+    from casemate.bench.injection_sets import read_attacks, sample_attacks
+    from casemate.cli.home import cache_folder
+    from casemate.pipeline.tools import Tools
+    from casemate.stages.extract.scanner import Scanner
+
+    if arguments.attacks < 1:
+        raise WrongUsage("--attacks must be 1 or more", way_out="name another number")
+    tools = Tools(policy, knowledge, Scanner(cache=cache_folder()))
+    drawn = sample_attacks(read_attacks(Path(arguments.injections)), arguments.attacks, 0)
+    return tuple(drawn), read_ground(tools, Path(arguments.examples), prompt_tokens=1_200)
+
+
 def _evaluate(arguments: argparse.Namespace) -> int:
     from casemate.bench.cti_model import Protocol
     from casemate.factory.evaluate import Exam, evaluate
@@ -174,7 +198,17 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     protocol = Protocol(trials=arguments.trials, max_tokens=arguments.max_tokens)
     out = Path(arguments.out)
     with open_knowledge() as knowledge, _examined(arguments, policy) as (model, adapters), Progress() as progress:
-        exam = Exam(out, corpus, tables, protocol=protocol, limit=arguments.limit, knowledge=knowledge)
+        attacks, ground = _hostile(arguments, policy, knowledge)
+        exam = Exam(
+            out,
+            corpus,
+            tables,
+            protocol=protocol,
+            limit=arguments.limit,
+            knowledge=knowledge,
+            attacks=attacks,
+            ground=ground,
+        )
         report = evaluate(exam, model, adapters, progress)
     write_records(out, report, _digests(arguments.model) if arguments.model else {})
     print(out.with_suffix(".md").read_text("utf-8"), end="")

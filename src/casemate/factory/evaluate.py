@@ -1,4 +1,6 @@
-"""Evaluate: a base model and its adapter side by side, on CTI-Bench and on held-out lessons, as JSON and as a table.
+"""Evaluate: a base model and its adapter side by side, as JSON and as a table.
+
+They are asked CTI-Bench, held-out lessons, and to summarise evidence that holds attacks.
 
     evaluate(job, model, adapter, folder_of_tables...) -> report, written to OUT.json and OUT.md
 
@@ -15,6 +17,8 @@ from typing import Any
 from casemate import __version__
 from casemate.bench.cti_model import Protocol, Question, ask_all, read_prompts, score_replies
 from casemate.bench.cti_table import read_table
+from casemate.bench.injection import OUTCOMES, SETTINGS, Ground, measure_injection
+from casemate.bench.injection_sets import Attack
 from casemate.core.errors import WrongUsage
 from casemate.factory.corpus_files import read_manifest
 from casemate.factory.judging import Adapted, ask_lessons, judge
@@ -42,6 +46,8 @@ class Exam:
         protocol: how CTI-Bench is asked.
         limit: rows of each table and lessons of each task; 0 for all.
         knowledge: where passages come from for CTI-MCQ with passages; None leaves that out.
+        attacks: planted in evidence, each taken the whole path with the model and every defence on; needs `ground`.
+        ground: tools without a model, and the evidence that attacks are planted in.
     """
 
     out: Path
@@ -51,12 +57,14 @@ class Exam:
     protocol: Protocol = field(default_factory=Protocol)
     limit: int = 0
     knowledge: Knowledge | None = None
+    attacks: tuple[Attack, ...] = ()
+    ground: Ground | None = None
 
 
 def evaluate(exam: Exam, model: Model, adapters: Sequence[str], progress: Progress = lambda _: None) -> dict[str, Any]:
     """Measure the base and each adapter and write the report; the base is always first in every table."""
-    if exam.corpus is None and exam.tables is None:
-        raise WrongUsage("nothing to ask", way_out="name --corpus FOLDER, --cti-bench FOLDER, or both")
+    if exam.corpus is None and exam.tables is None and not exam.attacks:
+        raise WrongUsage("nothing to ask", way_out="name --corpus FOLDER, --cti-bench FOLDER or --injections FOLDER")
     contestants = [Adapted(model, adapter) for adapter in ("", *adapters)]
     report: dict[str, Any] = {
         "stage": "evaluate",
@@ -79,6 +87,9 @@ def evaluate(exam: Exam, model: Model, adapters: Sequence[str], progress: Progre
             figures |= judge(lessons, given, Scanner())
         if exam.tables is not None:
             figures |= _ask_tables(exam, exam.tables, one, progress)
+        if exam.attacks and exam.ground is not None:
+            kept = beside(exam.out, f"attacks-{one.digest[:12]}.jsonl")
+            figures["injection"] = _attack(exam.attacks, exam.ground, one, kept, progress)
         report["contestants"][one.name] = figures
         write_report(exam.out, report)  # after each, so that nothing that was measured is lost
     return report
@@ -115,6 +126,21 @@ def _ask_tables(exam: Exam, tables: Path, model: Model, progress: Progress) -> d
     return figures
 
 
+def _attack(
+    attacks: Sequence[Attack], ground: Ground, model: Model, per_item: Path, progress: Progress
+) -> dict[str, Any]:
+    """Count what attacks achieve against this model; `attacks_withstood` is the share that achieved nothing at all."""
+    told = measure_injection(attacks, ground, model=model, settings=SETTINGS[:1], per_item=per_item, progress=progress)
+    found = told["models"][model.name][SETTINGS[0].name]
+    shares = {name: round(found[name] / found["attacks"], 4) for name in OUTCOMES}
+    return {
+        "n": found["attacks"],
+        "reached": found["reached_the_model"],
+        "attacks_withstood": round(1 - found["with_any_outcome"] / found["attacks"], 4),
+        **shares,
+    }
+
+
 def _by_number(prompts: Mapping[int, str]) -> Callable[[Question], str]:
     return lambda question: prompts[question.number]
 
@@ -146,6 +172,8 @@ _SHOWN = (
     "summary_stands",
     "refuses_unanswerable",
     "answers_answerable",
+    "attacks_withstood",
+    "instructions_followed",
     "last_line",
     "anywhere",
     "generated_tokens",

@@ -5,7 +5,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_SHARES = ("schema_valid", "grounded_rate", "summary_stands", "refuses_unanswerable", "answers_answerable")
+_SHARES = (
+    "schema_valid",
+    "grounded_rate",
+    "summary_stands",
+    "refuses_unanswerable",
+    "answers_answerable",
+    "attacks_withstood",
+)
 _READINGS = ("last_line", "first_letter", "anywhere")
 
 
