@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             if answer.abstained and arguments.input is None and answer.reason in {"empty", "one-option"}:
                 raise WrongUsage(REASONS[answer.reason], way_out='casemate ask "QUESTION" [--option A --option B]')
             if form == "jsonl":
-                print(json_escaped(json.dumps({"id": name} | _as_json(answer), ensure_ascii=False)))
+                print(json_escaped(json.dumps({"id": name} | as_json(answer), ensure_ascii=False)))
             else:
                 _print(answer, options, REASONS, notices)
     return 3 if unread else 0
@@ -83,7 +83,8 @@ def _read(line: bytes, number: int, source: str) -> tuple[object, str | None, li
     return number, None, []
 
 
-def _as_json(answer: "Answer") -> dict[str, Any]:
+def as_json(answer: "Answer") -> dict[str, Any]:
+    """Give the fields of an answer's line of JSON, without `id`."""
     return {
         "answer": answer.answer or None,
         "scores": dict(answer.scores),

@@ -63,6 +63,13 @@ def open_store(named: str | None, policy: "Policy") -> "Iterator[Store]":
         yield store
 
 
+def open_store_to_read(named: str | None, policy: "Policy") -> "Store | None":
+    """Open the store for reading alone; None where there is none yet. The caller closes it."""
+    from casemate.store import Store
+
+    return None if named == "none" else Store.open_to_read(store_url(named), limits=policy.limits)
+
+
 def open_policy(arguments: argparse.Namespace) -> "Policy":
     """Read the policy that the command line, the environment or nobody names."""
     from casemate.policy import load_policy
@@ -116,5 +123,6 @@ __all__ = [
     "open_language_model",
     "open_policy",
     "open_store",
+    "open_store_to_read",
     "store_url",
 ]

@@ -21,6 +21,7 @@ COMMANDS = {
     "serve": ("casemate.cli.serve", "the service: API, pages and workers"),
     "worker": ("casemate.cli.worker", "one more worker for the jobs of a service"),
     "user": ("casemate.cli.user", "accounts and tokens of the service"),
+    "mcp": ("casemate.cli.mcp", "read-only tools for an agent, over MCP on standard input and output"),
     "model": ("casemate.cli.model", "add, use, verify and remove language models; apply and roll back bundles"),
     "knowledge": ("casemate.cli.knowledge", "build, import, look up and search the reference index"),
     "audit": ("casemate.cli.audit", "verify or export the audit chain"),

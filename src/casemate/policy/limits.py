@@ -60,6 +60,10 @@ class Limits:
     job_attempts: int = 3  # then the job is a dead letter
     evidence_lines: int = 2_000  # lines of evidence in one answer
     line_chars: int = 4_000  # of one line in such an answer
+    # an agent that asks over MCP
+    agent_text_chars: int = 200_000  # text that one call of an agent brings
+    agent_answer_chars: int = 200_000  # JSON of one answer to an agent; rows beyond it are counted, not given
+    agent_calls: int = 16  # calls of an agent waiting for an answer; one more is refused
     # language model
     model_file_bytes: int = 64 * GIB  # one GGUF
     model_header_bytes: int = 64 * MIB  # its header

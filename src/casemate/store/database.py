@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -35,25 +35,29 @@ class Database:
     cut: a checkpoint that is on the disk must not speak of an event that is not (docs/adr/0007-store-and-audit.md).
     """
 
-    def __init__(self, url: str, wait_seconds: float) -> None:
-        try:
-            parsed = make_url(url)
-        except ArgumentError as error:
-            raise WrongUsage(f"store {url!r} is no database URL", way_out="give sqlite:///PATH") from error
-        if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-            raise WrongUsage("the store must be a file: sqlite:///PATH", way_out="give sqlite:///PATH")
-        self.path = Path(parsed.database)
+    def __init__(self, url: str, wait_seconds: float, *, read_only: bool = False) -> None:
+        parsed = _parse(url)
+        self.path = Path(parsed.database or "")
         self._wait_seconds = wait_seconds
-        self._make_file()
+        self.read_only = read_only
+        if not read_only:
+            self._make_file()
         self._engine = create_engine(parsed)
         event.listen(self._engine, "connect", self._prepare)
         event.listen(self._engine, "begin", _begin)
-        self._use_wal()
+        if not read_only:
+            self._use_wal()
         with self.reading() as connection:
             ready = is_newest(connection)
         if not ready:
             with self.writing() as connection:
                 migrate(connection)
+
+    @classmethod
+    def open_to_read(cls, url: str, wait_seconds: float) -> "Database | None":
+        """Open a database that is there and refuse every change of it; None when there is none."""
+        parsed = _parse(url)
+        return cls(url, wait_seconds, read_only=True) if Path(parsed.database or "").is_file() else None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -63,7 +67,15 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Give a connection that is the only one writing; commit at the end, or undo everything when it fails."""
+        """Give a connection that is the only one writing; commit at the end, or undo everything when it fails.
+
+        `StoreFailed` when the database was opened to read: its layout is older than the program's, or a caller erred.
+        """
+        if self.read_only:
+            raise StoreFailed(
+                f"store {self.path}: it was opened to read, and this would change it",
+                way_out="if its layout is older than this casemate, back it up and run `casemate case list` once",
+            )
         # The write lock is taken at BEGIN: two processes that read the head of the audit chain and then append to it
         # would otherwise fork the chain, or fail half-way.
         marked = self._engine.execution_options(casemate_writes=True)
@@ -90,6 +102,8 @@ class Database:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA trusted_schema = OFF")
+        if self.read_only:
+            connection.execute("PRAGMA query_only = ON")
 
     def _use_wal(self) -> None:
         # WAL is a property of the file and needs the file alone for a moment, for which SQLite does not wait.
@@ -118,6 +132,16 @@ class Database:
         name = getattr(error, "sqlite_errorname", "") or ""
         kind = "_".join(name.split("_")[:2])
         return StoreFailed(f"store {self.path}: {error}", way_out=_WAYS_OUT.get(kind, "see docs/store.md"))
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise WrongUsage(f"store {url!r} is no database URL", way_out="give sqlite:///PATH") from error
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        raise WrongUsage("the store must be a file: sqlite:///PATH", way_out="give sqlite:///PATH")
+    return parsed
 
 
 def _begin(connection: Connection) -> None:

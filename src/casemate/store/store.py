@@ -46,7 +46,8 @@ class Store:
         self._limits = limits
         self._now = now
         self._ledger = Ledger(database, seal, database.path.name, now)
-        self._ledger.catch_up()
+        if not database.read_only:
+            self._ledger.catch_up()
         self._shelf = Shelf()
 
     @classmethod
@@ -65,6 +66,18 @@ class Store:
         bounds = limits or Limits()
         database = Database(url, bounds.store_wait_seconds)
         return cls(database, Seal.open(audit or database.path.parent / "audit"), bounds, now)
+
+    @classmethod
+    def open_to_read(cls, url: str, audit: Path | None = None, limits: Limits | None = None) -> "Store | None":
+        """Open a database that is there already and let nothing be written to it; None when there is none.
+
+        `StoreFailed` when its layout is older than this program's: reading must not change it.
+        """
+        bounds = limits or Limits()
+        database = Database.open_to_read(url, bounds.store_wait_seconds)
+        if database is None:
+            return None
+        return cls(database, Seal.open(audit or database.path.parent / "audit"), bounds, lambda: datetime.now(UTC))
 
     def close(self) -> None:
         """Let go of the database."""
