@@ -235,3 +235,19 @@ def test_a_database_of_a_newer_casemate_is_left_alone(store: Store, url: str, tm
     with pytest.raises(CasemateError, match="99") as caught:
         Store.open(url)
     assert "newer" in caught.value.way_out
+
+
+def test_a_store_opened_to_read_is_not_made_and_not_changed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/home/casemate.db"
+    assert Store.open_to_read(url) is None
+    assert not (tmp_path / "home").exists()
+    with Store.open(url) as store:
+        store.save_case(case(), saved(), ())
+    before = (tmp_path / "home/casemate.db").read_bytes()
+    reading = Store.open_to_read(url)
+    assert reading is not None
+    with reading:
+        assert reading.case("c1") == case()
+        with pytest.raises(StoreFailed, match="opened to read"):
+            reading.record(saved())
+    assert (tmp_path / "home/casemate.db").read_bytes() == before
