@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from casemate.core.assessment import Disposition
 from casemate.core.cost import Cost
 from casemate.core.errors import WrongUsage
 from casemate.core.marking import Marking, strictest
@@ -38,6 +39,12 @@ def test_a_file_is_read_and_named_by_its_content(tmp_path: Path):
         ('default_marking = "purple"', "default_marking"),
         ('own_networks = ["10.0.0.0/99"]', "own_networks"),
         ("retries = [", "TOML"),
+        ('[review]\nfour_eyes_dispositions = ["bad"]', "four_eyes_dispositions"),
+        ('[review]\nfour_eye_markings = ["red"]', "four_eye_markings"),
+        ('[[review.raci]]\nresponsible = ["reader"]', "row 1: responsible: the role 'reader' may not review"),
+        ('[[review.raci]]\n[[review.raci]]\nconsulted = ["reader"]', "row 2: consulted"),
+        ("[[review.raci]]\nconsult_first = true", "consult_first needs the roles"),
+        ('[[review.raci]]\ninformed = ["boss"]', "informed"),
     ],
 )
 def test_what_is_wrong_is_refused_by_name(tmp_path: Path, text: str, named: str):
@@ -94,3 +101,28 @@ def test_prices_decide_no_result_and_the_quota_does():
 def test_quota_and_prices_that_make_no_sense_are_refused(tmp_path: Path, text: str, named: str):
     with pytest.raises(WrongUsage, match=named):
         load_policy(written(tmp_path, text))
+
+
+def test_the_table_of_who_does_what_is_read_and_changes_no_result(tmp_path: Path):
+    text = """
+[review]
+four_eyes_dispositions = ["false-positive"]
+four_eyes_markings = ["red"]
+[[review.raci]]
+markings = ["red"]
+responsible = ["reviewer"]
+accountable = ["admin"]
+informed = ["reader"]
+"""
+    policy = load_policy(written(tmp_path, text))
+    red = policy.duties(Disposition.TRUE_POSITIVE, Marking.RED)
+    assert (red.responsible, red.accountable, red.informed, red.second) == (
+        ("reviewer",),
+        ("admin",),
+        ("reader",),
+        True,
+    )
+    assert policy.duties(Disposition.FALSE_POSITIVE, Marking.AMBER).second
+    assert not policy.duties(Disposition.TRUE_POSITIVE, Marking.AMBER).second
+    assert policy.duties(Disposition.TRUE_POSITIVE, Marking.AMBER).responsible == policy.deciding_roles
+    assert policy.digest == Policy().digest

@@ -12,7 +12,7 @@ from casemate.cli.home import actor, add_store_option, open_policy, open_store
 from casemate.cli.terminal import tell, visible, write_result
 from casemate.cli.triage import FORMATS
 from casemate.core.assessment import Disposition
-from casemate.core.case import Case, Decision, Review, State, Verdict
+from casemate.core.case import Answer, Case, Decision, Review, State, Verdict
 from casemate.core.errors import WrongUsage
 
 
@@ -39,6 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     review.add_argument("--reject", nargs="+", default=[], metavar="FINDING", help="findings that do not hold")
     review.add_argument("--disposition", choices=[item.value for item in Disposition], help="closes the case")
     review.add_argument("--reason", default="", metavar="TEXT", help="why")
+    second = review.add_mutually_exclusive_group()
+    second.add_argument(
+        "--confirm", dest="answer", action="store_const", const=Answer.CONFIRMED, help="as the second person"
+    )
+    second.add_argument(
+        "--send-back", dest="answer", action="store_const", const=Answer.SENT_BACK, help="the same, with --reason"
+    )
 
     export = actions.add_parser("export", help="one case in a format that other tools read")
     export.add_argument("id", metavar="CASE")
@@ -79,7 +86,7 @@ def _list(arguments: argparse.Namespace) -> int:
         lines = store.cases(limit=arguments.limit, state=state)
     for line in lines:
         when = f"{line.created:%Y-%m-%d %H:%M}"
-        print(f"{line.id}  {when}  {line.state.value:9}  {line.disposition.value:15}  {visible(line.title)[:70]}")
+        print(f"{line.id}  {when}  {line.state.value:15}  {line.disposition.value:15}  {visible(line.title)[:70]}")
     if not lines:
         tell("no cases yet: `casemate triage PATH` makes one")
     return 0
@@ -137,8 +144,7 @@ def _similar(arguments: argparse.Namespace) -> int:
 
 
 def _review(arguments: argparse.Namespace) -> int:
-    from casemate.audit import NewAuditEvent
-    from casemate.stages.review import decide
+    from casemate.pipeline.deciding import review_case
 
     policy = open_policy(arguments)
     with open_store(arguments.store, policy) as store:
@@ -147,15 +153,7 @@ def _review(arguments: argparse.Namespace) -> int:
             raise _missing(arguments.id)
         case, revision = found
         review = _make_review(arguments, case)
-        decided = decide(case, review, policy)
-        body = (
-            ("by", actor()),
-            ("role", review.role),
-            ("disposition", review.disposition.value if review.disposition else ""),
-            ("accepted", " ".join(sorted(arguments.accept))),
-            ("rejected", " ".join(sorted(arguments.reject))),
-        )
-        store.add_review(decided, revision, NewAuditEvent(review.reviewer, "case.reviewed", case.id, body))
+        decided = review_case(store, policy, case.id, revision, review).case
     print(f"{case.id} is now {decided.state.value}: {decided.disposition.value}, by {visible(review.reviewer)}")
     return 0
 
@@ -168,7 +166,8 @@ def _make_review(arguments: argparse.Namespace, case: Case) -> Review:
     verdicts = [(name, Verdict.ACCEPTED) for name in accepted] + [(name, Verdict.REJECTED) for name in arguments.reject]
     decisions = tuple(Decision(name, verdict, arguments.reviewer, now, arguments.reason) for name, verdict in verdicts)
     disposition = Disposition(arguments.disposition) if arguments.disposition else None
-    return Review(arguments.reviewer, arguments.role, now, decisions, disposition, arguments.reason)
+    said = (arguments.reason, arguments.answer, actor())
+    return Review(arguments.reviewer, arguments.role, now, decisions, disposition, *said)
 
 
 def _export(arguments: argparse.Namespace) -> int:

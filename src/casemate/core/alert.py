@@ -70,6 +70,7 @@ class GroupState(StrEnum):
     WAITING = "waiting"  # no case yet
     READY = "ready"  # a case is proposed, nobody has looked
     IN_REVIEW = "in-review"
+    AWAITING = "awaiting-second"  # decided by one person, and a second must confirm it
     CLOSED = "closed"
     FAILED = "failed"  # its job is a dead letter
 

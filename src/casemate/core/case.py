@@ -21,7 +21,8 @@ class State(StrEnum):
 
     DRAFT = "draft"  # proposed by the machine, seen by nobody
     IN_REVIEW = "in-review"  # a person has decided something, not yet the disposition
-    CLOSED = "closed"  # a person has set the disposition
+    AWAITING = "awaiting-second"  # a person has set the disposition, and it awaits a second person
+    CLOSED = "closed"  # a person has set the disposition, and a second one confirmed it where the policy asks for one
 
 
 class Verdict(StrEnum):
@@ -29,6 +30,13 @@ class Verdict(StrEnum):
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
+
+
+class Answer(StrEnum):
+    """What a second person said of a disposition that awaited them."""
+
+    CONFIRMED = "confirmed"
+    SENT_BACK = "sent-back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,12 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What one person decided about a case at one time; `disposition` is None while it is left open."""
+    """What one person decided about a case at one time; `disposition` is None while it is left open.
+
+    `answer` is a second person's to the disposition before it, None in every other review. `account` names the account
+    that acted, in the service the reviewer's own and at the command line that of the operating system; empty where an
+    older casemate wrote the review.
+    """
 
     reviewer: str
     role: str
@@ -53,6 +66,8 @@ class Review:
     decisions: tuple[Decision, ...] = ()
     disposition: Disposition | None = None
     reason: str = ""
+    answer: Answer | None = None
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +150,33 @@ class Case:
 
     @property
     def reviewed(self) -> bool:
-        """Whether a person has set the disposition; anything else is a draft and is marked so wherever it is shown."""
+        """Whether people have set the disposition; anything else is a draft and is marked so wherever it is shown."""
         return self.state is State.CLOSED
 
     @property
     def disposition(self) -> Disposition:
-        """The disposition a person set last, else the proposed one."""
-        decided = [review.disposition for review in self.reviews if review.disposition is not None]
-        return decided[-1] if decided else self.assessment.proposal.disposition
+        """The disposition a person set last, unless a second one sent it back; else the proposed one."""
+        for review in reversed(self.reviews):
+            if review.answer is Answer.SENT_BACK:
+                break
+            if review.disposition is not None:
+                return review.disposition
+        return self.assessment.proposal.disposition
+
+    @property
+    def decision(self) -> Review | None:
+        """The last review that set a disposition."""
+        return next((review for review in reversed(self.reviews) if review.disposition is not None), None)
+
+    @property
+    def confirmation(self) -> Review | None:
+        """The review in which a second person confirmed the last disposition."""
+        for review in reversed(self.reviews):
+            if review.answer is Answer.CONFIRMED:
+                return review
+            if review.disposition is not None:
+                break
+        return None
 
     def reworded(self) -> "Case":
         """Return the case with the titles that people gave to findings; what the machine said stays in the reviews."""

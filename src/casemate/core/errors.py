@@ -17,6 +17,10 @@ class WrongUsage(CasemateError):
     """The request itself makes no sense: an unknown name, two options that exclude each other."""
 
 
+class InConflict(WrongUsage):
+    """The request made sense once: what it speaks of was changed meanwhile, or is taken."""
+
+
 class NothingRead(CasemateError):
     """Not one of the inputs could be read."""
 
@@ -27,6 +31,10 @@ class NotTrusted(CasemateError):
 
 class RefusedByPolicy(CasemateError):
     """The site's policy does not allow what was asked."""
+
+
+class OutOfTurn(RefusedByPolicy):
+    """The policy asks for something else to happen before what was asked."""
 
 
 class QuotaReached(RefusedByPolicy):

@@ -3,5 +3,6 @@
 from casemate.policy.limits import Limits
 from casemate.policy.policy import Policy, load_policy
 from casemate.policy.quota import Price, Quota
+from casemate.policy.review import Duties, Raci, Reviewing
 
-__all__ = ["Limits", "Policy", "Price", "Quota", "load_policy"]
+__all__ = ["Duties", "Limits", "Policy", "Price", "Quota", "Raci", "Reviewing", "load_policy"]

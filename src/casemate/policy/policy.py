@@ -11,11 +11,13 @@ from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from casemate.core.assessment import Disposition
 from casemate.core.digest import Digest, digest_value
 from casemate.core.errors import WrongUsage
 from casemate.core.marking import Marking
 from casemate.policy.limits import Limits
 from casemate.policy.quota import Price, Quota, fault_of
+from casemate.policy.review import Duties, Reviewing, duties_of, fault_of_review
 
 DECIDING_ROLES = ("analyst", "reviewer", "admin")
 
@@ -32,7 +34,8 @@ class Policy:
     bundles may be applied, each `ed25519:HEX`; none by default.
     `learn_from_reviews` lets the factory make training rows of reviewed cases; it is the reader's consent, off by
     default. `quota` bounds the use of a language model, `prices` are what that use is set beside. `service_hosts`
-    are the names that the service answers to; by default those of the address it listens on.
+    are the names that the service answers to; by default those of the address it listens on. `review` says when a
+    second person must confirm a disposition, and who is responsible, accountable, consulted and informed.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -49,20 +52,25 @@ class Policy:
     chat_templates: tuple[str, ...] = ()
     trusted_keys: tuple[str, ...] = ()
     learn_from_reviews: bool = False
+    review: Reviewing = field(default_factory=Reviewing)
     limits: Limits = field(default_factory=Limits)
     quota: Quota = field(default_factory=Quota)
     prices: tuple[Price, ...] = ()
 
     @property
     def digest(self) -> Digest:
-        """Name this policy by all that decides a result; prices and host names do not."""
+        """Name this policy by all that decides a result; prices, host names and what people may do do not."""
         return _digest_of(self)
+
+    def duties(self, disposition: Disposition, marking: Marking) -> Duties:
+        """Say who does what when a case of this marking is given this disposition."""
+        return duties_of(self.review, self.deciding_roles, disposition, marking)
 
 
 @lru_cache(maxsize=8)
 def _digest_of(policy: Policy) -> Digest:  # asked for several times a case
     plain = dataclasses.asdict(policy)
-    del plain["prices"], plain["service_hosts"]
+    del plain["prices"], plain["service_hosts"], plain["review"]
     return digest_value(plain)
 
 
@@ -98,7 +106,7 @@ def _check_values(policy: Policy, file: Path) -> None:
     for key in policy.trusted_keys:
         if not re.fullmatch(r"ed25519:[0-9a-f]{64}", key):
             raise WrongUsage(f"policy {file}: trusted_keys: {key[:80]!r}", way_out="write ed25519:HEX, 64 digits")
-    if fault := fault_of(policy.quota, policy.prices):
+    if fault := fault_of(policy.quota, policy.prices) or fault_of_review(policy.review):
         raise WrongUsage(f"policy {file}: {fault}", way_out="see docs/policy.md")
     for network in policy.own_networks:
         try:

@@ -9,9 +9,9 @@ from sqlalchemy import Column, Connection, Row, delete, func, insert, select, up
 
 from casemate.audit.chain import write_time
 from casemate.core.assessment import Disposition
-from casemate.core.case import Case, Review, State
+from casemate.core.case import Case, State
 from casemate.core.digest import Digest, digest_bytes
-from casemate.core.errors import StoreFailed, WrongUsage
+from casemate.core.errors import InConflict, StoreFailed, WrongUsage
 from casemate.core.feature import Feature
 from casemate.core.marking import Marking
 from casemate.store.case_words import put_words
@@ -75,7 +75,7 @@ def put_review(connection: Connection, decided: Case, revision: int) -> Digest:
     if row is None:
         raise WrongUsage(f"there is no case {decided.id}", way_out="`casemate case list` shows the cases")
     if row.revision != revision or not decided.reviews:
-        raise WrongUsage(
+        raise InConflict(
             f"case {decided.id} was changed by somebody else meanwhile",
             way_out="look at the case as it is now, and decide again",
         )
@@ -83,7 +83,7 @@ def put_review(connection: Connection, decided: Case, revision: int) -> Digest:
     digest = digest_bytes(data)
     values = _columns(decided, data, digest) | {"revision": revision + 1}
     connection.execute(update(cases).where(cases.c.number == row.number).values(values))
-    connection.execute(insert(reviews).values(_review_row(row.number, len(decided.reviews), decided.reviews[-1])))
+    connection.execute(insert(reviews).values(_review_row(row.number, decided)))
     return digest
 
 
@@ -178,14 +178,16 @@ def _columns(case: Case, data: bytes, digest: Digest) -> dict[str, object]:
     }
 
 
-def _review_row(case: int, number: int, review: Review) -> dict[str, object]:
+def _review_row(number: int, decided: Case) -> dict[str, object]:
+    review = decided.reviews[-1]
     return {
-        "case": case,
-        "number": number,
+        "case": number,
+        "number": len(decided.reviews),
         "reviewer": storable(review.reviewer),
         "role": storable(review.role),
         "time": write_time(review.time),
-        "disposition": None if review.disposition is None else review.disposition.value,
+        # What the case was closed with: a disposition that awaits a second person decides nothing yet.
+        "disposition": decided.disposition.value if decided.state is State.CLOSED else None,
         "decisions": len(review.decisions),
         "reason": storable(review.reason),
     }

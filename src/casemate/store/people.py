@@ -91,17 +91,15 @@ class People:
         """List the accounts by name."""
         with self._ledger.database.reading() as connection:
             rows = connection.execute(select(people).order_by(people.c.name)).all()
-        return tuple(
-            Account(
-                row.name,
-                Role(row.role),
-                Marking(row.clearance),
-                bool(row.disabled),
-                datetime.fromisoformat(row.created),
-                None if row.locked_until is None else datetime.fromisoformat(row.locked_until),
-            )
-            for row in rows
-        )
+        return tuple(_account(row) for row in rows)
+
+    def find(self, name: str) -> Account | None:
+        """Find an account by its name, in letters of any case."""
+        if not NAME.fullmatch(name):
+            return None
+        with self._ledger.database.reading() as connection:
+            row = connection.execute(select(people).where(func.lower(people.c.name) == name.lower())).one_or_none()
+        return None if row is None else _account(row)
 
     def change(
         self,
@@ -289,6 +287,17 @@ def _number(connection: Connection, name: str) -> int:
     if number is None:
         raise WrongUsage(f"there is no account {name}", way_out="`casemate user list` names the accounts")
     return int(number)
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(
+        row.name,
+        Role(row.role),
+        Marking(row.clearance),
+        bool(row.disabled),
+        datetime.fromisoformat(row.created),
+        None if row.locked_until is None else datetime.fromisoformat(row.locked_until),
+    )
 
 
 def _person(row: Row[Any], scopes: Iterable[str] | None = None, token: str = "") -> Person:

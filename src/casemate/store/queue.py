@@ -220,9 +220,9 @@ def show_case(change: Change, case: Case, changed: int) -> None:
 
 
 def _columns_of(case: Case) -> dict[str, object]:
-    state = {State.DRAFT: GroupState.READY, State.IN_REVIEW: GroupState.IN_REVIEW, State.CLOSED: GroupState.CLOSED}
+    state = GroupState.READY if case.state is State.DRAFT else GroupState(case.state.value)
     return {
-        "state": state[case.state].value,
+        "state": state.value,
         "open": int(case.state is not State.CLOSED),
         "priority": case.assessment.proposal.priority,
         "disposition": case.disposition.value,

@@ -103,7 +103,7 @@ reviews = Table(
     Column("reviewer", Text, nullable=False, index=True),
     Column("role", Text, nullable=False),
     Column("time", TIME, nullable=False),
-    Column("disposition", String(30)),
+    Column("disposition", String(30)),  # that this review closed the case with
     Column("decisions", Integer, nullable=False),
     Column("reason", Text, nullable=False),
 )

@@ -9,7 +9,15 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from casemate.core.errors import CasemateError, NotTrusted, RefusedByPolicy, StoreFailed, WrongUsage
+from casemate.core.errors import (
+    CasemateError,
+    InConflict,
+    NotTrusted,
+    OutOfTurn,
+    RefusedByPolicy,
+    StoreFailed,
+    WrongUsage,
+)
 from casemate.core.plain import json_escaped, plain
 from casemate.store import UnknownCursor
 
@@ -17,6 +25,8 @@ TYPE = "application/problem+json"
 
 STATUSES: dict[type[CasemateError], int] = {
     UnknownCursor: 404,
+    InConflict: 409,
+    OutOfTurn: 409,
     WrongUsage: 400,
     RefusedByPolicy: 403,
     NotTrusted: 503,

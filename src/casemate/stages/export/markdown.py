@@ -17,6 +17,7 @@ from casemate.stages.export.view import (
     banner,
     by_tactic,
     by_type,
+    deciders,
     disposition_word,
     entity,
     likelihood,
@@ -68,9 +69,9 @@ def _opening(case: Case) -> Iterator[str]:
     yield "## Disposition" if case.reviewed else "## Proposed disposition"
     yield ""
     if case.reviewed:
-        last = next(review for review in reversed(case.reviews) if review.disposition is not None)
-        yield f"**{disposition_word(case.disposition)}**, decided by {words(last.reviewer)} ({words(last.role)})"
-        if last.reason:
+        last = case.decision
+        yield f"**{disposition_word(case.disposition)}**, decided by {words(deciders(case))}"
+        if last is not None and last.reason:
             yield ""
             yield words(last.reason)
     else:

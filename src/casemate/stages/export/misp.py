@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _NAMESPACE = UUID("6f0c3f0e-6b0f-4a51-9d54-0f6f2f6d8a11")
 _THREAT_LEVELS = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4}  # priority -> high 1, medium 2, low 3, undefined 4
-_ANALYSIS = {State.DRAFT: 0, State.IN_REVIEW: 1, State.CLOSED: 2}  # initial, ongoing, complete
+_ANALYSIS = {State.DRAFT: 0, State.IN_REVIEW: 1, State.AWAITING: 1, State.CLOSED: 2}  # initial, ongoing, complete
 _OWN_ORGANISATION = 0
 
 _TYPES = {

@@ -19,6 +19,7 @@ from casemate.stages.export.view import (
     banner,
     by_tactic,
     by_type,
+    deciders,
     disposition_word,
     entity,
     likelihood,
@@ -72,9 +73,9 @@ def _opening(page: Page, case: Case) -> None:
     proposal = case.assessment.proposal
     page.head("Disposition")
     if case.reviewed:
-        last = next(review for review in reversed(case.reviews) if review.disposition is not None)
-        page.wrapped(f"{disposition_word(case.disposition)}, decided by {last.reviewer} ({last.role})", style="good")
-        if last.reason:
+        last = case.decision
+        page.wrapped(f"{disposition_word(case.disposition)}, decided by {deciders(case)}", style="good")
+        if last is not None and last.reason:
             page.wrapped(last.reason)
         page.wrapped(f"proposed was: {disposition_word(proposal.disposition)}", style="dim")
     else:

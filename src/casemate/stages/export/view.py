@@ -75,8 +75,21 @@ def review_word(case: Case) -> str:
 
 def status(case: Case) -> str:
     """Say in a few words where the case stands."""
-    words = {State.DRAFT: "draft, unreviewed", State.IN_REVIEW: "in review, unreviewed", State.CLOSED: "reviewed"}
-    return words[case.state]
+    return _STATUSES[case.state]
+
+
+def deciders(case: Case) -> str:
+    """Name who set the disposition of a reviewed case, and who confirmed it, each with their role."""
+    told = [f"{review.reviewer} ({review.role})" for review in (case.decision, case.confirmation) if review is not None]
+    return ", confirmed by ".join(told)
+
+
+_STATUSES = {
+    State.DRAFT: "draft, unreviewed",
+    State.IN_REVIEW: "in review, unreviewed",
+    State.AWAITING: "awaiting a second person, unreviewed",
+    State.CLOSED: "reviewed",
+}
 
 
 def likelihood(probability: float) -> str:

@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 from casemate.audit import NewAuditEvent
 from casemate.core.assessment import Assessment, Disposition
 from casemate.core.audit import AuditEvent
-from casemate.core.case import Case, Decision, RelatedCase, Review, Run, State, TimelineEntry, Verdict
+from casemate.core.case import Answer, Case, Decision, RelatedCase, Review, Run, State, TimelineEntry, Verdict
 from casemate.core.digest import Digest, digest_bytes
 from casemate.core.draft import Draft
 from casemate.core.evidence import Evidence
@@ -20,8 +20,10 @@ from casemate.core.issue import Issue
 from casemate.core.marking import Marking
 from casemate.core.observable import Observable
 from casemate.core.passage import Passage
+from casemate.pipeline.deciding import Decided as Stored
+from casemate.pipeline.deciding import review_case as store_review
+from casemate.policy import Duties
 from casemate.stages.export import FORMATS, render
-from casemate.stages.review import decide
 from casemate.store import CaseLine, CaseQuery, ObservableQuery, Opened, TextLine
 from casemate.web.api.answers import Limit, List
 from casemate.web.doorkeeper import Asked, Visit
@@ -59,7 +61,8 @@ class CaseAnswer:
     """A case without its observables and timeline, which have lists of their own.
 
     `revision` is what a review is made from: it is refused when somebody else decided in between. `group` is the alert
-    group that led to the case, if one did.
+    group that led to the case, if one did. `duties` says who is responsible, accountable, consulted and informed for
+    the disposition that it has now, and whether a second person must confirm it.
     """
 
     id: str
@@ -81,6 +84,7 @@ class CaseAnswer:
     observables: int
     timeline: int
     group: int | None
+    duties: Duties
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,10 @@ class VerdictGiven:
 
 @dataclass(frozen=True, slots=True)
 class ReviewGiven:
-    """What a person decides: verdicts, a disposition, or a note. `revision` is that of the case they looked at."""
+    """What a person decides: verdicts, a disposition, or a note. `revision` is that of the case they looked at.
+
+    `answer` is that of a second person to a disposition that awaits one, and stands alone but for its reason.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -105,6 +112,7 @@ class ReviewGiven:
     decisions: tuple[VerdictGiven, ...] = ()
     disposition: Disposition | None = None
     reason: str = ""
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +165,7 @@ def show_case(visit: Asked, case_id: CaseId) -> CaseAnswer:
         observables=opened.observables,
         timeline=opened.entries,
         group=None if group is None else group.number,
+        duties=visit.policy.duties(case.disposition, case.marking),
     )
 
 
@@ -241,28 +250,19 @@ def list_history(visit: Asked, case_id: CaseId) -> List[AuditEvent]:
 
 
 def review_case(visit: Asked, case_id: CaseId, given: Annotated[ReviewGiven, Body()]) -> Decided:
-    """Decide about a case in your own name: accept, reject or reword findings, set the disposition, note a reason."""
-    case, revision = _there(visit.seen.case_at(case_id), "case")
-    if revision != given.revision:
-        raise Refused(409, "somebody else decided on this case meanwhile", "look at it as it is now, and decide again")
-    return store_review(visit, case, revision, given)
+    """Decide about a case in your own name: findings, the disposition, a note, or the answer of a second person."""
+    _there(visit.seen.opened(case_id), "case")
+    stored = review_as(visit, case_id, given)
+    return Decided(stored.revision, stored.case.state, stored.case.disposition)
 
 
-def store_review(visit: Visit, case: Case, revision: int, given: ReviewGiven) -> Decided:
-    """Apply a review to a case and store it with its audit event."""
+def review_as(visit: Visit, case_id: str, given: ReviewGiven) -> Stored:
+    """Review a case, which the person can see, in their name."""
     name, now = visit.person.name, datetime.now(UTC)
     decisions = tuple(Decision(one.finding, one.verdict, name, now, one.reason, one.wording) for one in given.decisions)
-    review = Review(name, visit.person.role.value, now, decisions, given.disposition, given.reason)
-    whole, _revision = _there(visit.store.case_at(case.id), "case")  # with the related cases this person cannot see
-    decided = decide(whole, review, visit.policy)
-    body = (
-        ("role", review.role),
-        ("disposition", review.disposition.value if review.disposition else ""),
-        ("accepted", " ".join(sorted(one.finding for one in decisions if one.verdict is Verdict.ACCEPTED))),
-        ("rejected", " ".join(sorted(one.finding for one in decisions if one.verdict is Verdict.REJECTED))),
-    )
-    now_at = visit.store.add_review(decided, revision, NewAuditEvent(name, "case.reviewed", case.id, body))
-    return Decided(now_at, decided.state, decided.disposition)
+    role = visit.person.role.value
+    review = Review(name, role, now, decisions, given.disposition, given.reason, given.answer, account=name)
+    return store_review(visit.store, visit.policy, case_id, given.revision, review)
 
 
 def note_reading(visit: Visit, case: Case, evidence: str = "") -> None:

@@ -98,7 +98,10 @@ def note_reading(visit: Visit, marking: Marking, subject: str) -> None:
 async def follow(
     request: Request, visit: Asked, since: Annotated[int | None, Query(ge=0, le=2**53)] = None
 ) -> Response:
-    """Tell of every group that changes, as Server-Sent Events; `since` or `Last-Event-ID` goes on where it stopped."""
+    """Tell of every group that changes, as Server-Sent Events; `since` or `Last-Event-ID` goes on where it stopped.
+
+    Whose role the policy informs of a decision gets an event `informed` beside it, each time the closed group changes.
+    """
     last = request.headers.get("last-event-id", "")
     begin = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else since
     seen = visit.seen
@@ -123,12 +126,22 @@ async def _changes(request: Request, number: int) -> AsyncIterator[bytes]:
                 number,
                 orjson.dumps(adapter.dump_python(group, mode="json")),
             )
+            if _informs(visit, group):
+                yield b"event: informed\ndata: %s\n\n" % orjson.dumps(
+                    {"case": group.case, "disposition": group.disposition, "marking": group.marking}
+                )
         quiet = 0 if groups else quiet + 1
         if quiet % 15 == 14:
             yield b": still here\n\n"
         if request.app.state.stopping.is_set():
             return
         await asyncio.sleep(EVERY_SECONDS)
+
+
+def _informs(visit: Visit, group: Group) -> bool:
+    if group.state is not GroupState.CLOSED or group.disposition is None:
+        return False
+    return visit.person.role.value in visit.policy.duties(group.disposition, group.marking).informed
 
 
 Found = TypeVar("Found")

@@ -6,7 +6,7 @@ from fastapi import Form, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from casemate.core.assessment import Disposition
-from casemate.core.case import Case, Verdict
+from casemate.core.case import Answer, Case, Review, State, Verdict
 from casemate.core.digest import Digest
 from casemate.core.evidence import Evidence
 from casemate.core.feature import Feature
@@ -16,9 +16,10 @@ from casemate.core.person import Right
 from casemate.stages.export import view
 from casemate.stages.export.chart import chart_of
 from casemate.stages.export.excerpts import excerpts_of
+from casemate.stages.review import same_person
 from casemate.stages.validate import CHECKS
 from casemate.store import ObservableQuery, Opened
-from casemate.web.api.cases import MEDIA, CaseId, EvidenceId, ReviewGiven, VerdictGiven, note_reading, store_review
+from casemate.web.api.cases import MEDIA, CaseId, EvidenceId, ReviewGiven, VerdictGiven, note_reading, review_as
 from casemate.web.doorkeeper import Asked, Visit
 from casemate.web.pages.marks import notes_of, number_cited, runs_of
 from casemate.web.pages.render import render_page
@@ -78,10 +79,9 @@ def show_case(
         "formats": list(MEDIA),
         "group": group,
         "may_review": visit.person.may(Right.REVIEW),
-        "may_decide": _may_decide(visit),
-        "deciding": visit.policy.deciding_roles,
+        **_duties(visit, case),
         "dispositions": list(Disposition),
-        "last_review": next((one for one in reversed(case.reviews) if one.disposition is not None), None),
+        "last_review": case.decision,
         "strength": _strength,
     }
     return render_page(request, "case", values)
@@ -96,20 +96,21 @@ def review_case(
     wording: Annotated[str, Form(max_length=TEXT)] = "",
     disposition: Annotated[str, Form(max_length=40)] = "",
     reason: Annotated[str, Form(max_length=TEXT)] = "",
+    answer: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
-    """Take what a form decides: a verdict on one finding, a disposition, or a note; then show the case again."""
-    found = visit.seen.case_at(case_id)
-    if found is None:
-        raise Refused(404, "there is no such case")
-    case, now_at = found
-    if now_at != revision:
-        raise Refused(409, "somebody else decided on this case meanwhile", "look at it as it is now, and decide again")
-    store_review(visit, case, revision, _given(revision, finding, verdict, wording, disposition, reason))
+    """Take what a form decides: a verdict on one finding, a disposition, an answer, a note; show the case again."""
+    _opened(visit, case_id)
+    given = _given(revision, finding, verdict, wording, disposition, reason, answer)
+    review_as(visit, case_id, given)
     return RedirectResponse(f"/cases/{case_id}#{'f-' + finding if finding else 'decide'}", 303)
 
 
-def _given(revision: int, finding: str, verdict: str, wording: str, disposition: str, reason: str) -> ReviewGiven:
+def _given(
+    revision: int, finding: str, verdict: str, wording: str, disposition: str, reason: str, answer: str
+) -> ReviewGiven:
     try:
+        if answer:
+            return ReviewGiven(revision, reason=reason.strip(), answer=Answer(answer))
         chosen = Disposition(disposition) if disposition else None
         judged = Verdict(verdict) if finding else None
     except ValueError:
@@ -220,8 +221,26 @@ def _sightings(visit: Visit, case_id: str, observables: tuple[Observable, ...]) 
     return {key: counted.get(feature, 0) for key, feature in zip(keys, wanted, strict=True)}
 
 
-def _may_decide(visit: Visit) -> bool:
-    return visit.person.may(Right.REVIEW) and visit.person.role.value in visit.policy.deciding_roles
+def _duties(visit: Visit, case: Case) -> dict[str, object]:
+    """Say who does what for the disposition that the case has, and what this person may do about it."""
+    role, may = visit.person.role.value, visit.person.may(Right.REVIEW)
+    duties = {value: visit.policy.duties(value, case.marking) for value in Disposition}
+    now = duties[case.disposition]
+    allowed = [value for value, one in duties.items() if may and role in one.responsible]
+    if case.reviewed and role not in (*now.responsible, *now.accountable):
+        allowed = []
+    first = case.decision
+    awaited = case.state is State.AWAITING and first is not None
+    name = visit.person.name
+    own = first is not None and same_person(first, Review(name, role, first.time, account=name))
+    return {
+        "duties": now,
+        "allowed": allowed,
+        "deciding": sorted({name for one in duties.values() for name in one.responsible}),
+        "awaited": awaited,
+        "may_confirm": awaited and may and not own and role in now.accountable,
+        "may_reopen": may and (not case.reviewed or role in (*now.responsible, *now.accountable)),
+    }
 
 
 def _strength(finding: Finding) -> int:
