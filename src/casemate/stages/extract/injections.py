@@ -63,13 +63,14 @@ def find_injections(text: str, start: int) -> Iterator[Suspicion]:
 
 
 def _search(text: str) -> Iterator[Suspicion]:
-    lower = text.encode("latin-1", "replace").lower()  # one byte a character, so that offsets agree
+    flowing = _flow(text)
+    lower = flowing.encode("latin-1", "replace").lower()  # one byte a character, so that offsets agree
     places = _finder().places(lower)
     for rule in rules():
         for mark in rule.marks:
             after = 0
             for at in places.get(mark, ()):
-                span = _apply(rule, text, at) if at >= after else None
+                span = _apply(rule, text, text, at) or _apply(rule, text, flowing, at) if at >= after else None
                 if span is not None:
                     after = span[1]
                     yield _suspect(text, span, rule.kind)
@@ -78,14 +79,22 @@ def _search(text: str) -> Iterator[Suspicion]:
         yield from _hidden(text)
 
 
+def _flow(text: str) -> str:
+    """Let wrapped lines go on, and keep paragraphs apart; every character keeps its offset."""
+    return text.replace("\n\n", "\0\0").replace("\n", " ").replace("\0\0", "\n\n")
+
+
 @cache
 def _finder() -> MarkFinder:
     return MarkFinder(tuple(mark for rule in rules() for mark in rule.marks))
 
 
-def _apply(rule: Rule, text: str, at: int) -> tuple[int, int] | None:
-    """Check a rule at one place: what must stand there, and what must follow or go before in the same sentence."""
-    head = rule.at.compiled.match(text, at)
+def _apply(rule: Rule, text: str, flowing: str, at: int) -> tuple[int, int] | None:
+    """Check a rule at one place: what must stand there, and what must follow or go before in the same sentence.
+
+    Words are looked for in `flowing`, where wrapped lines go on; where a sentence ends is told by the text itself.
+    """
+    head = rule.at.compiled.match(flowing, at)
     if head is None:
         return None
     begin, end = at, head.end()
@@ -93,7 +102,7 @@ def _apply(rule: Rule, text: str, at: int) -> tuple[int, int] | None:
         stop = _STOP.search(text, end, end + rule.reach)
         last = stop.start() if stop else min(end + rule.reach, len(text))
         for pattern in rule.then:
-            following = pattern.compiled.search(text, end, last)
+            following = pattern.compiled.search(flowing, end, last)
             if following is None:
                 return None
             end = following.end()
@@ -101,7 +110,7 @@ def _apply(rule: Rule, text: str, at: int) -> tuple[int, int] | None:
         first = max(at - rule.reach, 0)
         for stop in _STOP.finditer(text, first, at):
             first = stop.end()
-        leading = rule.before.compiled.search(text, first, at)
+        leading = rule.before.compiled.search(flowing, first, at)
         if leading is None:
             return None
         begin = leading.start()
