@@ -1,4 +1,4 @@
-"""Lessons of the reader's own reviewed cases: what a person accepted, said again with its citation.
+"""Lessons of the reader's own reviewed cases: what a person accepted or put into words, said again with its citation.
 
 Only where the policy says so (`learn_from_reviews`), and never from a case marked TLP:RED.
 """
@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from casemate.core.case import Case, State, Verdict
 from casemate.core.errors import RefusedByPolicy
+from casemate.core.finding import Finding
 from casemate.core.marking import Marking
 from casemate.core.text import Texts
 from casemate.factory.lessons import Lesson
 from casemate.factory.lessons_summary import answer_of, checker
-from casemate.factory.restating import LONGEST_TEXT
+from casemate.factory.restating import LONGEST_TEXT, restate
 from casemate.policy import Policy
 from casemate.stages.extract.scanner import Scanner
 from casemate.stages.generate import marker_of
@@ -71,7 +72,7 @@ def teach_case(case: Case, texts: Texts, chance: random.Random, scanner: Scanner
     fits = checker(shown, scanner)
     pairs: dict[str, str] = {}
     for finding in accepted:
-        for quote, text in ((one.quote[:_QUOTE].strip(), _sentence(finding.title)) for one in finding.citations):
+        for quote, text in _told(finding, verdicts[finding.id].wording):
             if quote not in pairs and text not in pairs.values() and fits(quote, text):
                 pairs[quote] = text
                 break
@@ -80,6 +81,15 @@ def teach_case(case: Case, texts: Texts, chance: random.Random, scanner: Scanner
     about = "\n".join(one.text for one in shown)
     answer = answer_of(list(pairs.items())[: PART.most])
     return Lesson(f"reviewed:{case.id}", "summary", request.instruction, request.evidence, answer, about, case.id)
+
+
+def _told(finding: Finding, wording: str) -> Iterator[tuple[str, str]]:
+    """Give what may be said of a finding, the best first: a person's words, its title, what the quotation says."""
+    quotes = [one.quote for one in finding.citations]
+    for title in filter(None, (wording, finding.title)):
+        yield from ((quote[:_QUOTE].strip(), _sentence(title)) for quote in quotes)
+    for quote in quotes:
+        yield from ((one.quote, text) for one in restate(quote) for text in one.texts)
 
 
 def _sentence(title: str) -> str:
