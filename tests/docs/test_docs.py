@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from casemate.connectors.settings import INCOMING, load_connectors
 from casemate.policy import Policy, load_policy
 from casemate.stages.extract.types import TYPES
 from casemate.stages.validate import CHECKS
@@ -75,6 +76,9 @@ def test_a_console_block_prints_what_it_shows(block: str, prepared_home: Path, t
 def test_a_policy_in_the_docs_is_one(block: str, tmp_path: Path):
     file = tmp_path / "policy.toml"
     file.write_text(block, "utf-8")
+    if re.search(r"^\[(in|out)\.", block, re.MULTILINE):
+        assert load_connectors(file).incoming
+        return
     assert load_policy(file) != Policy()
 
 
@@ -92,6 +96,14 @@ def test_the_settings_stand_in_the_docs():
     text = page("docs/policy.md")
     for field in dataclasses.fields(Policy):
         assert field.name == "limits" or f"| `{field.name}` |" in text, f"docs/policy.md does not tell of {field.name}"
+
+
+def test_the_connectors_stand_in_the_docs():
+    text = page("docs/connectors.md")
+    for kind, settings in INCOMING.items():
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| `{kind}` |")]
+        for field in dataclasses.fields(settings):
+            assert field.name in {"name", "marking", "every"} or f"`{field.name}`" in row, f"{kind}: {field.name}"
 
 
 def test_commands_and_exit_codes_stand_in_the_docs():

@@ -20,6 +20,7 @@ COMMANDS = {
     "case": ("casemate.cli.case", "list, show, review, export and compare cases"),
     "serve": ("casemate.cli.serve", "the service: API, pages and workers"),
     "worker": ("casemate.cli.worker", "one more worker for the jobs of a service"),
+    "connect": ("casemate.cli.connect", "alerts in from other programs, reviewed cases out to them"),
     "user": ("casemate.cli.user", "accounts and tokens of the service"),
     "mcp": ("casemate.cli.mcp", "read-only tools for an agent, over MCP on standard input and output"),
     "model": ("casemate.cli.model", "add, use, verify and remove language models; apply and roll back bundles"),
@@ -64,7 +65,8 @@ def make_parser(command: str | None = None) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="casemate",
         description="The AI layer a security team runs on its own hardware. Nothing leaves this machine.",
-        epilog=f"exit codes:\n{codes}\n\nenvironment: CASEMATE_HOME (data folder), CASEMATE_POLICY (policy file)",
+        epilog=f"exit codes:\n{codes}\n\nenvironment: CASEMATE_HOME (data folder), CASEMATE_POLICY (policy file),\n"
+        "             CASEMATE_CONNECTORS (connectors file)",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"casemate {__version__}")

@@ -41,10 +41,23 @@ class Resumable:
 
 
 @dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a connector has read one of its inputs; `place` is text that only the connector reads.
+
+    `input` names a file by its path or digest, an index, a collection: whatever the connector reads in order.
+    """
+
+    connector: str
+    input: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """Alerts handed over together by one sender under one marking.
 
-    `separate` is true for records a line each, false for one file. `source` is the name the sender gave.
+    `separate` is true for records a line each, false for one file. `source` is the name the sender gave. `cursors` are
+    kept in the transaction that stores the alerts, so that a crash can neither lose nor repeat any.
     """
 
     sender: str
@@ -53,6 +66,7 @@ class Delivery:
     separate: bool
     alerts: tuple[Alert, ...]
     resumable: Resumable | None = None
+    cursors: tuple[Cursor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

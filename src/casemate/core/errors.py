@@ -45,5 +45,9 @@ class EngineFailed(CasemateError):
     """A language-model engine died, hung or gave something that is no answer."""
 
 
+class ConnectorFailed(CasemateError):
+    """Another program could not be reached, refused, or gave something that is no answer."""
+
+
 class StoreFailed(CasemateError):
     """The database could not be opened, read or written."""

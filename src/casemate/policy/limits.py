@@ -64,6 +64,17 @@ class Limits:
     agent_text_chars: int = 200_000  # text that one call of an agent brings
     agent_answer_chars: int = 200_000  # JSON of one answer to an agent; rows beyond it are counted, not given
     agent_calls: int = 16  # calls of an agent waiting for an answer; one more is refused
+    # connectors
+    connector_seconds: float = 30.0  # one request to another program, from the first byte to the last
+    connector_answer_bytes: int = 64 * MIB  # one answer of another program
+    connector_pause_seconds: float = 600.0  # the longest pause after failures; they double from one second
+    connector_files: int = 100_000  # files looked at in one watched folder; what stands behind them waits
+    push_attempts: int = 12  # then the push is given up and told; `casemate connect push` tries again
+    syslog_message_bytes: int = 64 * 1024  # one message; a longer one is cut, as RFC 5424 section 6.1 allows
+    syslog_connections: int = 256  # TCP and TLS connections at once
+    syslog_per_second: int = 10_000  # messages from one sender; over TCP the sender waits, over UDP they are dropped
+    syslog_waiting: int = 20_000  # messages received and not yet stored
+    syslog_idle_seconds: float = 600.0  # a connection that says nothing for so long is closed
     # language model
     model_file_bytes: int = 64 * GIB  # one GGUF
     model_header_bytes: int = 64 * MIB  # its header

@@ -26,7 +26,8 @@ DECIDING_ROLES = ("analyst", "reviewer", "admin")
 class Policy:
     """What the site allows; the defaults allow nothing to leave the machine.
 
-    `engine_hosts` are the hosts a language-model server may be asked on, loopback only by default. `engines` are the
+    `engine_hosts` are the hosts a language-model server may be asked on, loopback only by default; `connector_hosts`
+    are those that connectors may pull alerts from and push cases to. `engines` are the
     kinds of engine allowed (`embedded`, `server`, `none`). `default_marking` is given to evidence that comes with
     none. `deciding_roles` may set a disposition. `own_domains` and `own_networks` are the reader's own, flagged in
     observables. `retries` is how often a failed engine is asked again before the model-free result is given.
@@ -41,6 +42,7 @@ class Policy:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     engine_hosts: tuple[str, ...] = ("127.0.0.1", "::1", "localhost")
+    connector_hosts: tuple[str, ...] = ("127.0.0.1", "::1", "localhost")
     engines: tuple[str, ...] = ("embedded", "server", "none")
     default_marking: Marking = Marking.AMBER
     deciding_roles: tuple[str, ...] = DECIDING_ROLES
@@ -70,7 +72,7 @@ class Policy:
 @lru_cache(maxsize=8)
 def _digest_of(policy: Policy) -> Digest:  # asked for several times a case
     plain = dataclasses.asdict(policy)
-    del plain["prices"], plain["service_hosts"], plain["review"]
+    del plain["prices"], plain["service_hosts"], plain["connector_hosts"], plain["review"]
     return digest_value(plain)
 
 

@@ -38,7 +38,12 @@ def add_service(connection: Connection) -> None:
     index_all_cases(connection)
 
 
-STEPS: tuple[Step, ...] = (add_drafts, add_service)
+def add_connectors(connection: Connection) -> None:
+    """Version 4: how far connectors have read, and what they have pushed."""
+    metadata.create_all(connection, tables=[metadata.tables[name] for name in ("cursors", "pushes")])
+
+
+STEPS: tuple[Step, ...] = (add_drafts, add_service, add_connectors)
 """What turns version 1 into 2, 2 into 3, ...; version 1 is the first released layout."""
 
 

@@ -17,6 +17,7 @@ from casemate.core.digest import Digest, digest_bytes
 from casemate.core.errors import StoreFailed, WrongUsage
 from casemate.core.marking import Marking
 from casemate.policy import Limits
+from casemate.store.cursors import put_cursors
 from casemate.store.ledger import Change, Ledger
 from casemate.store.packing import pack, storable, unpack
 from casemate.store.processes import is_alive
@@ -290,6 +291,7 @@ def _receive(change: Change, delivery: Delivery) -> Receipt:
     change.connection.execute(insert(alerts), rows)
     if delivery.resumable is not None:
         _put_resumable(change.connection, delivery.resumable, write_time(change.now))
+    put_cursors(change.connection, delivery.cursors, write_time(change.now))
     return Receipt(len(delivery.alerts), opened, tuple(sorted(groups.values())))
 
 

@@ -23,12 +23,14 @@ from casemate.policy import Limits
 from casemate.store import chain
 from casemate.store.cases import CaseLine, count_cases, edition_of_case, get_case, list_cases, put_case, put_review
 from casemate.store.cleared import Cleared
+from casemate.store.cursors import Cursors
 from casemate.store.database import Database
 from casemate.store.drafts import get_drafts, put_draft
 from casemate.store.features import StoredFeatures
 from casemate.store.ledger import Ledger
 from casemate.store.packing import pack, unpack
 from casemate.store.people import People
+from casemate.store.pushes import Pushes
 from casemate.store.queue import Queue, settle, show_case
 from casemate.store.runs import Run, get_run, mark_ended, mark_input, put_run
 from casemate.store.shelf import Shelf
@@ -248,6 +250,14 @@ class Store:
     def queue(self) -> Queue:
         """Give what came in and what is to be done."""
         return Queue(self._ledger, self._limits)
+
+    def cursors(self) -> Cursors:
+        """Give how far connectors have read."""
+        return Cursors(self._ledger)
+
+    def pushes(self) -> Pushes:
+        """Give what connectors have pushed, and what is to be pushed."""
+        return Pushes(self._ledger)
 
     def people(self) -> People:
         """Give the accounts, sessions and tokens."""

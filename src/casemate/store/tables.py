@@ -256,6 +256,31 @@ idempotency = Table(
     Column("answer", LargeBinary),
 )
 
+# How far each connector has read each of its inputs; written with the alerts that it read.
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("connector", Text, primary_key=True),
+    Column("input", Text, primary_key=True),
+    Column("time", TIME, nullable=False),
+    Column("place", Text, nullable=False),
+)
+
+# What was pushed where: one row for each edition of a case and each receiver.
+pushes = Table(
+    "pushes",
+    metadata,
+    Column("connector", Text, primary_key=True),
+    Column("case", Text, primary_key=True),
+    Column("edition", DIGEST, primary_key=True),  # of the JSON of the case
+    Column("state", String(10), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("time", TIME, nullable=False),  # of the last attempt
+    Column("not_before", TIME, nullable=False),
+    Column("reference", Text, nullable=False),  # what the receiver calls it
+    Column("reason", Text, nullable=False),
+)
+
 people = Table(
     "people",
     metadata,

@@ -1,0 +1,148 @@
+"""What `connectors.toml` may say: one frozen dataclass for each kind, and how the file is read."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from casemate.core.errors import WrongUsage
+from casemate.core.marking import Marking
+
+SEE = "see docs/connectors.md for the settings"
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+T = TypeVar("T")
+Text = Annotated[str, Field(min_length=1, max_length=4_000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """What everything that brings alerts in has: `marking` is the policy's default unless it is named here.
+
+    `every` is the pause between two looks. Relative paths begin at the folder of the file of settings.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: str
+    marking: Marking | None = None
+    every: Seconds = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderSettings(Incoming):
+    """A watched folder: each file in it, and none in folders inside it, is taken once, by its digest.
+
+    A file is complete when it has not changed for `settle` seconds and its name ends in none of `unfinished`. `after`
+    says what becomes of it: it stays (`leave`), or it goes into `taken` or `refused` inside the folder (`move`).
+    """
+
+    path: Text
+    after: Literal["leave", "move"] = "leave"
+    settle: Seconds = 2.0
+    unfinished: tuple[str, ...] = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TailSettings(Incoming):
+    """A file of JSON lines that another program writes on.
+
+    `begin` is where the very first look begins. `rotated` are glob patterns of the names that the file gets when it is
+    rotated; by default its own name and anything behind it.
+    """
+
+    path: Text
+    begin: Literal["start", "end"] = "start"
+    rotated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WazuhSettings(TailSettings):
+    """Wazuh's `alerts.json`; alerts of rules below `least_level` are passed over."""
+
+    least_level: Annotated[int, Field(ge=0, le=16)] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuricataSettings(TailSettings):
+    """Suricata's `eve.json`; only records of these event types are alerts."""
+
+    event_types: tuple[str, ...] = ("alert",)
+
+
+@dataclass(frozen=True, slots=True)
+class Connectors:
+    """Every connector of the file, in its order."""
+
+    file: Path
+    incoming: tuple[Incoming, ...]
+
+
+INCOMING: Mapping[str, type[Incoming]] = {
+    "folder": FolderSettings,
+    "wazuh": WazuhSettings,
+    "suricata": SuricataSettings,
+}
+"""Kind -> its settings, for tables `[in.NAME]`."""
+
+
+def load_connectors(file: Path) -> Connectors:
+    """Read `connectors.toml`; `WrongUsage` names the file, the place and the way out."""
+    try:
+        raw = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise WrongUsage(
+            f"connectors {file}: {error.strerror}", way_out="name the file with --connectors or $CASEMATE_CONNECTORS"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongUsage(f"connectors {file}: not TOML: {error}", way_out="mend the line it names") from error
+    for name in raw:
+        if name != "in":
+            raise WrongUsage(f"connectors {file}: {name[:80]!r}: no such table", way_out=SEE)
+    return Connectors(file, tuple(_read_all(file, raw, "in", INCOMING)))
+
+
+def _read_all(file: Path, raw: Mapping[str, Any], table: str, kinds: Mapping[str, type[T]]) -> list[T]:
+    found = raw.get(table, {})
+    if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
+        raise WrongUsage(f"connectors {file}: {table}: not tables", way_out=f"write [{table}.NAME]")
+    return [_read(file, f"{table}.{name}", name, entry, kinds) for name, entry in found.items()]
+
+
+def _rooted(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Let relative paths begin at the folder of the settings, wherever the program is started."""
+    rooted: dict[str, Any] = {}
+    for key, value in given.items():
+        if isinstance(value, dict):
+            rooted[key] = _rooted(folder, value)
+        elif isinstance(value, str) and value and (key == "path" or key.endswith("_file")):
+            rooted[key] = str(folder / value)
+        elif key == "rotated" and isinstance(value, list):
+            rooted[key] = [str(folder / one) if isinstance(one, str) else one for one in value]
+        else:
+            rooted[key] = value
+    return rooted
+
+
+def _read(file: Path, place: str, name: str, entry: Mapping[str, Any], kinds: Mapping[str, type[T]]) -> T:
+    kind = str(entry.get("kind", ""))
+    if not NAME.fullmatch(name):
+        raise WrongUsage(
+            f"connectors {file}: {place[:80]!r}: not a name", way_out="use up to 40 of a-z, 0-9 and -, no - in front"
+        )
+    if kind not in kinds:
+        raise WrongUsage(f"connectors {file}: {place}.kind: {kind[:80]!r}", way_out=f"choose one of {', '.join(kinds)}")
+    given = _rooted(file.parent.absolute(), {key: value for key, value in entry.items() if key != "kind"})
+    if "name" in given:
+        raise WrongUsage(f"connectors {file}: {place}.name: no such setting", way_out=f"the name stands in [{place}]")
+    try:
+        return TypeAdapter(kinds[kind]).validate_python({**given, "name": name})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([place, *(str(part) for part in first["loc"])])
+        raise WrongUsage(f"connectors {file}: {where}: {first['msg']}", way_out=SEE) from error
