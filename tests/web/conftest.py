@@ -42,6 +42,7 @@ class Planted:
     case_id: str
     evidence: Digest
     number: int  # of the group and of its job
+    person: str  # an account with this clearance
 
 
 def plant(store: Store, marking: Marking) -> Planted:
@@ -68,7 +69,8 @@ def plant(store: Store, marking: Marking) -> Planted:
     store.save_case(made, NewAuditEvent("casemate", "case.proposed", made.id), (SHARED,))
     alert = Alert(f'{{"message": "{word}"}}'.encode(), f"rule {word}", f"host {word}", word, "json", 4, NOW)
     (receipt,) = store.queue().receive([Delivery("sensor", marking, word, True, (alert,))])
-    return Planted(made.id, evidence, receipt.groups[0])
+    store.people().add("test", word, Role.READER, marking, None)
+    return Planted(made.id, evidence, receipt.groups[0], word)
 
 
 @pytest.fixture

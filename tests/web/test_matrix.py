@@ -20,21 +20,30 @@ from .conftest import Planted, plant_all, secret, token_of
 
 ROUTES = (*API, *PLAIN, *PAGES)
 PEOPLE = list(itertools.product(Role, Marking))
+NUMBERS = itertools.count()
 BODIES: dict[str, dict[str, object]] = {
     f"{V1}/evidence": {"content": b'{"message": "hello"}'},
     f"{V1}/cases/{{case_id}}/reviews": {"json": {"revision": 1, "reason": "seen"}},
     "/cases/{case_id}/review": {"data": {"revision": "1", "reason": "seen"}},
+    f"{V1}/people": {"json": {"name": "added", "role": "reader", "clearance": "clear"}},
+    f"{V1}/people/{{name}}": {"json": {"disabled": False}},
+    f"{V1}/people/{{name}}/tokens": {"json": {"name": "made", "scopes": ["read"]}},
+    "/people": {"data": {"name": "added-too", "role": "reader", "clearance": "clear"}},
+    "/people/{name}": {"data": {"do": "sessions"}},
 }
 """What a route is sent; a new route that changes something and needs a body has a line here."""
 QUERIES = {f"{V1}/cases/{{case_id}}/export": {"format": "json"}, f"{V1}/changes": {"since": "0"}}
 
 
 def ask(client: TestClient, route: Route, target: Planted, token: str | None):
-    path = route.path.format(case_id=target.case_id, evidence=target.evidence, number=target.number, name="nobody")
+    there = {"case_id": target.case_id, "evidence": target.evidence, "number": target.number, "name": target.person}
+    if "{token}" in route.path:
+        there["token"] = f"to-revoke-{next(NUMBERS)}"
+        client.app.state.site.store.people().add_token("test", target.person, there["token"], [Right.READ])  # type: ignore[attr-defined]
+    path = route.path.format(**there)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return client.request(
-        route.method, path, headers=headers, params=QUERIES.get(route.path), **BODIES.get(route.path, {})
-    )
+    body = BODIES.get(route.path, {}) if route.method != "GET" else {}
+    return client.request(route.method, path, headers=headers, params=QUERIES.get(route.path), **body)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from casemate.store.cleared_board import Agreement, Board, Day
 from casemate.store.cleared_groups import GroupQuery, RawAlert
 from casemate.store.codec import case_from_json, case_to_json
 from casemate.store.pages import Page, UnknownCursor
-from casemate.store.people import Account, People, Session
+from casemate.store.people import Account, People, Session, Token
 from casemate.store.queue import LeaseLost, Queue, owner_name
 from casemate.store.runs import Run
 from casemate.store.store import Store
@@ -36,6 +36,7 @@ __all__ = [
     "StoredTexts",
     "TextLine",
     "TextWriter",
+    "Token",
     "UnknownCursor",
     "case_from_json",
     "case_to_json",

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from casemate.audit import NewAuditEvent
 from casemate.audit.chain import write_time
 from casemate.core.digest import digest_bytes
-from casemate.core.errors import WrongUsage
+from casemate.core.errors import InConflict, WrongUsage
 from casemate.core.marking import Marking
 from casemate.core.person import Person, Right, Role
 from casemate.policy.roles import rights_of
@@ -46,6 +46,16 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """One token as an administrator sees it; its value is kept nowhere."""
+
+    name: str
+    scopes: tuple[Right, ...]
+    created: datetime
+    expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A signed-in person; `form_key` is what forms send back; `fresh` is a new cookie value when it was rotated."""
 
@@ -65,14 +75,14 @@ class People:
     def add(self, actor: str, name: str, role: Role, clearance: Marking, password: str | None) -> None:
         """Make an account whose first password must be changed; `password` is its argon2 hash, None for tokens only.
 
-        `WrongUsage` for a name that is taken or is none.
+        `InConflict` for a name that is taken, in letters of any case, `WrongUsage` for what is none.
         """
         if not NAME.fullmatch(name) or name.casefold() == MACHINE:
             raise WrongUsage(f"{name!r} is no name for an account", way_out="letters, digits and . _ @ -, at most 64")
         with self._ledger.changing() as change:
             same = func.lower(people.c.name) == name.lower()
             if change.connection.execute(select(people.c.number).where(same)).first() is not None:
-                raise WrongUsage(f"there is an account {name} already", way_out="choose another name")
+                raise InConflict(f"there is an account {name} already", way_out="choose another name")
             row = {
                 "name": name,
                 "role": role.value,
@@ -110,7 +120,10 @@ class People:
         clearance: Marking | None = None,
         disabled: bool | None = None,
     ) -> None:
-        """Change what an account may do; its sessions end, so that nobody goes on with what they no longer have."""
+        """Change what an account may do; its sessions end, so that nobody goes on with what they no longer have.
+
+        `InConflict` when nobody would be left who administers the accounts.
+        """
         values: dict[str, object] = {}
         if role is not None:
             values["role"] = role.value
@@ -120,11 +133,20 @@ class People:
             values["disabled"] = int(disabled)
         with self._ledger.changing() as change:
             number = _number(change.connection, name)
+            if disabled or (role is not None and role is not Role.ADMIN):
+                _keep_an_admin(change.connection, number)
             if values:
                 change.connection.execute(update(people).where(people.c.number == number).values(values))
             change.connection.execute(delete(sessions).where(sessions.c.person == number))
             body = tuple((key, str(value)) for key, value in sorted(values.items()))
             change.tell(NewAuditEvent(actor, "person.changed", name, body))
+
+    def end_sessions(self, actor: str, name: str) -> None:
+        """End every session of an account; its tokens stay."""
+        with self._ledger.changing() as change:
+            number = _number(change.connection, name)
+            change.connection.execute(delete(sessions).where(sessions.c.person == number))
+            change.tell(NewAuditEvent(actor, "person.sessions-ended", name))
 
     def set_password(self, actor: str, name: str, password: str, *, first: bool) -> None:
         """Set a password (its argon2 hash); `first` is one that must be changed. All sessions of the person end."""
@@ -162,11 +184,22 @@ class People:
 
     # Sessions
 
-    def sign_in(self, name: str) -> tuple[str, Session]:
-        """Begin a session for a person whose password was checked; gives the value of its cookie."""
+    def sign_in(self, name: str, ended: str = "") -> tuple[str, Session]:
+        """Begin a session for a person whose password was checked; gives the value of its cookie.
+
+        `ended` is the cookie that the browser came with: that session ends, whoever's it was. `WrongUsage` when the
+        account is gone or disabled by now.
+        """
         value = secrets.token_urlsafe(32)
         with self._ledger.changing() as change:
-            row = change.connection.execute(select(people).where(people.c.name == name)).one()
+            row = change.connection.execute(
+                select(people).where(people.c.name == name, people.c.disabled == 0)
+            ).one_or_none()
+            if row is None:
+                raise WrongUsage(f"there is no account {name} to sign in to", way_out="ask an administrator")
+            if ended:
+                digest = digest_bytes(ended.encode("utf-8", "replace"))
+                change.connection.execute(delete(sessions).where(sessions.c.digest == digest))
             now = write_time(change.now)
             old = write_time(change.now - LONGEST)
             change.connection.execute(delete(sessions).where(sessions.c.begun < old))
@@ -240,14 +273,16 @@ class People:
     # Tokens
 
     def add_token(self, actor: str, name: str, token: str, scopes: Iterable[Right], days: int | None = None) -> str:
-        """Make a token for a person and give its value, which is kept nowhere; `WrongUsage` when the name is taken."""
+        """Make a token for a person and give its value, which is kept nowhere; `InConflict` when the name is taken."""
+        if not NAME.fullmatch(token):
+            raise WrongUsage(f"{token!r} is no name for a token", way_out="letters, digits and . _ @ -, at most 64")
         value = TOKEN_PREFIX + secrets.token_urlsafe(32)
         named = " ".join(sorted(scope.value for scope in scopes))
         with self._ledger.changing() as change:
             number = _number(change.connection, name)
             same = select(tokens.c.digest).where(tokens.c.person == number, tokens.c.name == token)
             if change.connection.execute(same).first() is not None:
-                raise WrongUsage(f"{name} has a token {token} already", way_out="name the token otherwise")
+                raise InConflict(f"{name} has a token {token} already", way_out="name the token otherwise")
             row = {
                 "digest": digest_bytes(value.encode()),
                 "person": number,
@@ -259,6 +294,21 @@ class People:
             change.connection.execute(insert(tokens).values(row))
             change.tell(NewAuditEvent(actor, "token.added", name, (("token", token), ("scopes", named))))
         return value
+
+    def tokens(self, name: str) -> tuple[Token, ...]:
+        """List the tokens of an account by name."""
+        query = select(tokens).join(people, people.c.number == tokens.c.person).where(people.c.name == name)
+        with self._ledger.database.reading() as connection:
+            rows = connection.execute(query.order_by(tokens.c.name)).all()
+        return tuple(
+            Token(
+                row.name,
+                tuple(Right(scope) for scope in row.scopes.split()),
+                datetime.fromisoformat(row.created),
+                None if row.expires is None else datetime.fromisoformat(row.expires),
+            )
+            for row in rows
+        )
 
     def remove_token(self, actor: str, name: str, token: str) -> None:
         """Remove a token; `WrongUsage` when there is none of that name."""
@@ -287,6 +337,16 @@ def _number(connection: Connection, name: str) -> int:
     if number is None:
         raise WrongUsage(f"there is no account {name}", way_out="`casemate user list` names the accounts")
     return int(number)
+
+
+def _keep_an_admin(connection: Connection, number: int) -> None:
+    # Locked until the transaction ends, so that two administrators cannot demote each other at the same time.
+    held = select(people.c.number).where(people.c.role == Role.ADMIN.value, people.c.disabled == 0)
+    admins = connection.execute(held.with_for_update()).scalars().all()
+    if list(admins) == [number]:
+        raise InConflict(
+            "this is the last account that administers the others", way_out="make another administrator first"
+        )
 
 
 def _account(row: Row[Any]) -> Account:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from casemate.core.person import Right
-from casemate.web.api import cases, evidence, queue, system
-from casemate.web.pages import board, case, inbox, sign_in
+from casemate.web.api import cases, evidence, people, queue, system
+from casemate.web.pages import accounts, board, case, inbox, sign_in
 
 V1 = "/api/v1"
 
@@ -54,6 +54,15 @@ API: tuple[Route, ...] = (
     Route("GET", f"{V1}/jobs", queue.list_jobs, Right.READ, fails=(404,)),
     Route("GET", f"{V1}/jobs/{{number}}", queue.show_job, Right.READ, fails=(404,)),
     Route("POST", f"{V1}/jobs/{{number}}/retry", queue.retry_job, Right.OPERATE, fails=(404, 409)),
+    Route("GET", f"{V1}/people", people.list_people, Right.PEOPLE),
+    Route("POST", f"{V1}/people", people.add_person, Right.PEOPLE, 201, (409,)),
+    Route("GET", f"{V1}/people/{{name}}", people.show_person, Right.PEOPLE, fails=(404,)),
+    Route("PATCH", f"{V1}/people/{{name}}", people.change_person, Right.PEOPLE, fails=(404, 409)),
+    Route("POST", f"{V1}/people/{{name}}/password", people.renew_password, Right.PEOPLE, fails=(404,)),
+    Route("DELETE", f"{V1}/people/{{name}}/sessions", people.end_sessions, Right.PEOPLE, 204, (404,)),
+    Route("GET", f"{V1}/people/{{name}}/tokens", people.list_tokens, Right.PEOPLE, fails=(404,)),
+    Route("POST", f"{V1}/people/{{name}}/tokens", people.issue_token, Right.PEOPLE, 201, (404, 409)),
+    Route("DELETE", f"{V1}/people/{{name}}/tokens/{{token}}", people.revoke_token, Right.PEOPLE, 204, (404,)),
     Route("GET", f"{V1}/changes", queue.follow, Right.READ, shape=queue.STREAM),
 )
 
@@ -77,4 +86,8 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/cases/{case_id}/timeline", case.show_timeline, Right.READ, fails=(404,)),
     Route("GET", "/cases/{case_id}/evidence/{evidence}", case.show_evidence, Right.READ, fails=(404,)),
     Route("GET", "/board", board.show_board, Right.READ),
+    Route("GET", "/people", accounts.show_people, Right.PEOPLE),
+    Route("POST", "/people", accounts.add_person, Right.PEOPLE, fails=(409,)),
+    Route("GET", "/people/{name}", accounts.show_person, Right.PEOPLE, fails=(404,)),
+    Route("POST", "/people/{name}", accounts.change_person, Right.PEOPLE, fails=(404, 409)),
 )

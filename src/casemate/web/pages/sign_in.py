@@ -19,9 +19,10 @@ from casemate.web.wrapping import cookie_line
 WRONG = "The name or the password is wrong, or the account is locked for a few minutes."
 
 
-def check_in(site: Site, name: str, password: str, address: str) -> tuple[str, Session] | None:
+def check_in(site: Site, name: str, password: str, address: str, ended: str = "") -> tuple[str, Session] | None:
     """Check a name and a password and begin a session; None when they do not hold, or the account is locked.
 
+    `ended` is the cookie that came along: whatever session it had ends.
     `Refused` (429) when this address has tried too often.
     """
     wait = site.sign_ins.wait(address)
@@ -35,7 +36,7 @@ def check_in(site: Site, name: str, password: str, address: str) -> tuple[str, S
     if not holds:
         people.failed(name)
         return None
-    return people.sign_in(name)
+    return people.sign_in(name, ended)
 
 
 def show_sign_in(request: Request, next: str = "/") -> Response:  # noqa: A002 - the name in the address
@@ -52,7 +53,7 @@ def sign_in(
     """Begin a session with a cookie of its own, whatever cookie came along."""
     site = site_of(request)
     _check_same_site(request)
-    begun = check_in(site, name, password, address_of(request))
+    begun = check_in(site, name, password, address_of(request), request.cookies.get(COOKIE, ""))
     if begun is None:
         return render_page(request, "sign_in", {"next": _inside(next), "wrong": WRONG}, status=401)
     value, session = begun
