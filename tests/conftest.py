@@ -1,9 +1,12 @@
 """Shared fixtures: where the real data is, and what must not be skipped."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.postgres import Server, shared_server
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,3 +49,31 @@ def embedded_model() -> Path:
         assert not os.environ.get("CASEMATE_REQUIRE_MODEL"), f"no model in {folder}: run `make setup`"
         pytest.skip(f"no model in {folder}: run `make setup`")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Give a PostgreSQL server, or skip and say why."""
+    with shared_server(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Give a database of its own with casemate's tables; its audit folder is `home/audit` as that of a file is."""
+    monkeypatch.setenv("CASEMATE_HOME", str(tmp_path / "home"))
+    url = postgres_server.make()
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Give a file."""
+    return f"sqlite:///{tmp_path}/home/casemate.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Give a database of each kind in turn."""
+    return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"))

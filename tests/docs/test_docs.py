@@ -21,6 +21,7 @@ from .tables import commands_table, exit_codes_table, limits_table
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+POSTGRES = "postgresql://casemate@db.corp.example/casemate"
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 
 
@@ -49,7 +50,11 @@ def as_printed(text: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", blocks("console"))
-def test_a_console_block_prints_what_it_shows(block: str, prepared_home: Path, tmp_path: Path):
+def test_a_console_block_prints_what_it_shows(
+    block: str, prepared_home: Path, tmp_path: Path, request: pytest.FixtureRequest
+):
+    if POSTGRES in block:
+        block = block.replace(POSTGRES, shlex.quote(request.getfixturevalue("postgres_url")))
     environment = dict(os.environ, CASEMATE_HOME=str(prepared_home), COLUMNS="100", NO_COLOR="1")
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     environment.pop("CASEMATE_PROGRESS", None)

@@ -1,16 +1,10 @@
-"""A store in a file, as users have it."""
+"""A store as users have it, in a file and on PostgreSQL."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from casemate.store import Store
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/home/casemate.db"
 
 
 @pytest.fixture

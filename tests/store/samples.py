@@ -1,7 +1,12 @@
 """Cases and events to store."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine import make_url
 
 from casemate.audit import NewAuditEvent
 from casemate.core.assessment import Assessment, Disposition, Proposal, Sentence
@@ -62,3 +67,12 @@ def reviewed(draft: Case, reviewer: str = "Ada") -> Case:
 
 def digest(text: str) -> Digest:
     return digest_bytes(text.encode())
+
+
+@contextmanager
+def behind(url: str) -> Iterator[Connection]:
+    """Open the database as somebody does who goes around casemate."""
+    engine = create_engine(make_url(url), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()

@@ -3,130 +3,129 @@ import json
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, update
 
-from casemate.audit import NewAuditEvent, event_line, link, read_event, verify_export
+from casemate.audit import GENESIS, NewAuditEvent, event_line, link, read_event, verify_export
 from casemate.core.errors import NotTrusted, StoreFailed
+from casemate.core.feature import Feature
 from casemate.store import Store
+from casemate.store.tables import audit
 
-from .samples import case, reviewed, saved
+from .samples import behind, case, reviewed, saved
 
 TESTS = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
 def written(store: Store) -> Store:
+    return fill(store)
+
+
+def fill(store: Store) -> Store:
     for number in range(4):
-        store.save_case(case(f"c{number}"), saved())
+        store.save_case(case(f"c{number}"), saved(), [Feature("technique", "T1110")])
     store.add_review(reviewed(case("c2")), 1, saved("Ada"))
     store.record(NewAuditEvent("Ada", "case-exported", "c2", (("format", "stix"),)))
     assert store.verify_audit() == ()
     return store
 
 
-@contextmanager
-def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(tmp_path / "home" / "casemate.db", isolation_level=None)
-    yield connection
-    connection.close()
-
-
 def codes(store: Store) -> set[tuple[int, str]]:
     return {(fault.number, fault.code) for fault in store.verify_audit()}
 
 
-def test_an_edited_event_is_found(written: Store, tmp_path: Path) -> None:
-    with database(tmp_path) as connection:
-        connection.execute("UPDATE audit SET line = replace(line, '\"casemate\"', '\"Eve\"') WHERE number = 2")
+def test_an_edited_event_is_found(written: Store, url: str) -> None:
+    with behind(url) as connection:
+        connection.exec_driver_sql("UPDATE audit SET line = replace(line, '\"casemate\"', '\"Eve\"') WHERE number = 2")
     assert codes(written) == {(2, "event-changed")} | {(2, "checkpoint-differs")}
 
 
-def test_deleted_events_are_found(written: Store, tmp_path: Path) -> None:
-    with database(tmp_path) as connection:
-        connection.execute("DELETE FROM audit WHERE number = 3")
+def test_deleted_events_are_found(written: Store, url: str) -> None:
+    with behind(url) as connection:
+        connection.exec_driver_sql("DELETE FROM audit WHERE number = 3")
     assert (3, "number-wrong") in codes(written)
 
 
-def test_swapped_events_are_found(written: Store, tmp_path: Path) -> None:
-    with database(tmp_path) as connection:
-        connection.execute("UPDATE audit SET number = 100 WHERE number = 2")
-        connection.execute("UPDATE audit SET number = 2 WHERE number = 3")
-        connection.execute("UPDATE audit SET number = 3 WHERE number = 100")
+def test_swapped_events_are_found(written: Store, url: str) -> None:
+    with behind(url) as connection:
+        connection.exec_driver_sql("UPDATE audit SET number = 100 WHERE number = 2")
+        connection.exec_driver_sql("UPDATE audit SET number = 2 WHERE number = 3")
+        connection.exec_driver_sql("UPDATE audit SET number = 3 WHERE number = 100")
     assert {(2, "number-wrong"), (2, "row-changed")} <= codes(written)
 
 
-def test_a_cut_tail_is_found_by_the_head_in_the_database(written: Store, tmp_path: Path) -> None:
-    with database(tmp_path) as connection:
-        connection.execute("DELETE FROM audit WHERE number > 5")
+def test_a_cut_tail_is_found_by_the_head_in_the_database(written: Store, url: str) -> None:
+    with behind(url) as connection:
+        connection.exec_driver_sql("DELETE FROM audit WHERE number > 5")
     assert {(6, "chain-cut"), (5, "head-changed")} <= codes(written)
 
 
-def cut(connection: sqlite3.Connection) -> None:
+def cut(connection: Connection) -> None:
     """Take the last event away and everything in the database that speaks of it."""
-    connection.execute("DELETE FROM audit WHERE number > 5")
-    connection.execute("DELETE FROM audit_checkpoints WHERE number > 5")
-    (line,) = connection.execute("SELECT line FROM audit WHERE number = 5").fetchone()
-    connection.execute("UPDATE audit_head SET number = 5, digest = ?", (json.loads(line)["digest"],))
+    connection.exec_driver_sql("DELETE FROM audit WHERE number > 5")
+    connection.exec_driver_sql("DELETE FROM audit_checkpoints WHERE number > 5")
+    (line,) = connection.exec_driver_sql("SELECT line FROM audit WHERE number = 5").one()
+    connection.exec_driver_sql(f"UPDATE audit_head SET number = 5, digest = '{json.loads(line)['digest']}'")
 
 
-def test_a_cut_tail_is_found_by_the_checkpoints_outside(written: Store, tmp_path: Path) -> None:
-    with database(tmp_path) as connection:
+def test_a_cut_tail_is_found_by_the_checkpoints_outside(written: Store, url: str) -> None:
+    with behind(url) as connection:
         cut(connection)
     assert codes(written) == {(6, "chain-cut")}
 
 
-def test_the_chain_goes_on_from_its_head_so_that_a_cut_stays_visible(written: Store, tmp_path: Path) -> None:
-    with database(tmp_path) as connection:
-        connection.execute("DELETE FROM audit WHERE number > 5")
+def test_the_chain_goes_on_from_its_head_so_that_a_cut_stays_visible(written: Store, url: str) -> None:
+    with behind(url) as connection:
+        connection.exec_driver_sql("DELETE FROM audit WHERE number > 5")
     written.record(NewAuditEvent("Ada", "case-exported", "c2"))
     assert (6, "number-wrong") in codes(written)
 
 
-def test_a_chain_recomputed_as_a_whole_is_found(written: Store, tmp_path: Path) -> None:
-    with database(tmp_path) as connection:
-        previous = read_event(connection.execute("SELECT line FROM audit WHERE number = 1").fetchone()[0]).previous
-        for number, line in connection.execute("SELECT number, line FROM audit ORDER BY number").fetchall():
+def test_a_chain_recomputed_as_a_whole_is_found(written: Store, url: str) -> None:
+    with behind(url) as connection:
+        previous = GENESIS
+        for number, line in connection.exec_driver_sql("SELECT number, line FROM audit ORDER BY number").all():
             event = read_event(line)
             forged = link(previous, number, event.time, "Eve", event.action, event.subject, event.body)
             previous = forged.digest
-            connection.execute("UPDATE audit SET line = ? WHERE number = ?", (event_line(forged), number))
-        connection.execute("UPDATE audit_head SET digest = ?", (previous,))
-        connection.execute("DELETE FROM audit_checkpoints")
+            connection.execute(update(audit).where(audit.c.number == number).values(line=event_line(forged)))
+        connection.exec_driver_sql(f"UPDATE audit_head SET digest = '{previous}'")
+        connection.exec_driver_sql("DELETE FROM audit_checkpoints")
     assert codes(written) == {(number, "checkpoint-differs") for number in range(1, 7)}
 
 
-def test_a_database_put_back_to_an_earlier_day_is_found(written: Store, url: str, tmp_path: Path) -> None:
-    written.close()
+def test_a_database_put_back_to_an_earlier_day_is_found(sqlite_url: str, tmp_path: Path) -> None:
+    with Store.open(sqlite_url) as store:
+        fill(store)
     path = tmp_path / "home" / "casemate.db"
     earlier = path.read_bytes()
-    with Store.open(url) as store:
+    with Store.open(sqlite_url) as store:
         store.save_case(case("c9"), saved())
     for name in ("casemate.db-wal", "casemate.db-shm"):
         (tmp_path / "home" / name).unlink(missing_ok=True)
     path.write_bytes(earlier)
-    with Store.open(url) as store:
+    with Store.open(sqlite_url) as store:
         assert codes(store) == {(7, "chain-cut")}
 
 
-def test_a_new_database_in_place_of_the_old_one_is_found(written: Store, url: str, tmp_path: Path) -> None:
-    written.close()
+def test_a_new_database_in_place_of_the_old_one_is_found(sqlite_url: str, tmp_path: Path) -> None:
+    with Store.open(sqlite_url) as store:
+        fill(store)
     for path in (tmp_path / "home").glob("casemate.db*"):
         path.unlink()
-    with Store.open(url) as store:
+    with Store.open(sqlite_url) as store:
         assert codes(store) == {(1, "chain-cut")}
         store.save_case(case(), saved())
         assert {(1, "checkpoint-differs"), (2, "chain-cut")} == codes(store)
 
 
-def test_two_databases_in_one_folder_do_not_disturb_each_other(written: Store, tmp_path: Path) -> None:
+def test_two_databases_with_one_audit_folder_do_not_disturb_each_other(written: Store, tmp_path: Path) -> None:
     with Store.open(f"sqlite:///{tmp_path}/home/other.db") as other:
         other.save_case(case("x"), saved())
         assert other.verify_audit() == ()
@@ -145,25 +144,25 @@ def test_removed_checkpoints_outside_are_found(written: Store, tmp_path: Path) -
         "UPDATE cases SET state = 'closed' WHERE id = 'c1'",
         "UPDATE cases SET disposition = 'false-positive' WHERE id = 'c1'",
         "UPDATE cases SET digest = 'x' WHERE id = 'c1'",
-        "UPDATE cases SET data = x'00' WHERE id = 'c1'",
+        "UPDATE cases SET data = (SELECT key FROM features LIMIT 1) WHERE id = 'c1'",
         "UPDATE cases SET data = (SELECT data FROM cases WHERE id = 'c0') WHERE id = 'c1'",
     ],
 )
-def test_a_case_changed_behind_the_chain_is_found(written: Store, tmp_path: Path, statement: str) -> None:
-    with database(tmp_path) as connection:
-        connection.execute(statement)
+def test_a_case_changed_behind_the_chain_is_found(written: Store, url: str, statement: str) -> None:
+    with behind(url) as connection:
+        connection.exec_driver_sql(statement)
     assert codes(written) == {(2, "case-changed")}
 
 
-def test_removed_and_smuggled_cases_are_found(written: Store, tmp_path: Path) -> None:
-    with database(tmp_path) as connection:
-        connection.execute("UPDATE cases SET id = 'c77' WHERE id = 'c1'")
+def test_removed_and_smuggled_cases_are_found(written: Store, url: str) -> None:
+    with behind(url) as connection:
+        connection.exec_driver_sql("UPDATE cases SET id = 'c77' WHERE id = 'c1'")
     assert codes(written) == {(2, "case-missing"), (0, "case-unaudited")}
 
 
-def test_an_unreadable_row_stops_a_reader_and_is_named(written: Store, tmp_path: Path) -> None:
-    with database(tmp_path) as connection:
-        connection.execute("UPDATE audit SET line = 'x' WHERE number = 2")
+def test_an_unreadable_row_stops_a_reader_and_is_named(written: Store, url: str) -> None:
+    with behind(url) as connection:
+        connection.exec_driver_sql("UPDATE audit SET line = 'x' WHERE number = 2")
     with pytest.raises(NotTrusted, match="event 2"):
         list(written.audit_events())
     assert (2, "line-unreadable") in codes(written)
@@ -248,14 +247,14 @@ except StoreFailed as error:
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_named_and_nothing_half_done_is_kept(url: str) -> None:
+def test_a_full_disk_is_named_and_nothing_half_done_is_kept(sqlite_url: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FILLER, url, str(TESTS)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", FILLER, sqlite_url, str(TESTS)], capture_output=True, text=True, check=True
     ).stdout
     kept = int(done.split()[0])
     assert "casemate.db" in done
     assert "room" in done
-    with Store.open(url) as store:
+    with Store.open(sqlite_url) as store:
         assert store.verify_audit() == ()
         assert store.count_cases() == kept
         assert store.save_case(case("after"), saved())

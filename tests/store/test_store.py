@@ -1,6 +1,8 @@
 import os
+import re
 import sqlite3
 import stat
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from casemate.core.marking import Marking
 from casemate.policy import Limits
 from casemate.store import Store
 
-from .samples import NOW, case, digest, reviewed, saved
+from .samples import NOW, behind, case, digest, reviewed, saved
 
 
 def actions(store: Store) -> list[tuple[str, str]]:
@@ -154,12 +156,24 @@ def test_hostile_names_are_stored_as_data(store: Store) -> None:
     name = "'; DROP TABLE cases; --\x00\udc80\x1b[2J"
     assert store.save_case(replace(case(name), title=name), saved(name))
     assert store.case(name) is not None
-    assert store.cases()[0].title == name.replace("\udc80", "\ufffd")
-    assert store.begin_run("r", [name], saved(name)).inputs == (name.replace("\udc80", "\ufffd"),)
+    carried = name.replace("\udc80", "\ufffd").replace("\x00", "\ufffd")  # PostgreSQL's text holds no NUL
+    assert store.cases()[0].title == carried
+    assert store.begin_run("r", [name], saved(name)).inputs == (carried,)
+    assert store.history(name)
     assert store.verify_audit() == ()
 
 
-def test_the_file_is_for_its_owner_only_and_in_wal_mode(store: Store, tmp_path: Path) -> None:
+def test_a_database_that_kept_nul_as_it_was_is_still_whole(sqlite_url: str) -> None:
+    name = "an older\x00name"
+    with Store.open(sqlite_url) as store:
+        store.save_case(replace(case(), title=name), saved())
+        with behind(sqlite_url) as connection:
+            connection.exec_driver_sql("UPDATE cases SET title = ?", (name,))
+        assert store.verify_audit() == ()
+
+
+def test_the_file_is_for_its_owner_only_and_in_wal_mode(sqlite_url: str, tmp_path: Path) -> None:
+    Store.open(sqlite_url).close()
     path = tmp_path / "home" / "casemate.db"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     connection = sqlite3.connect(path)
@@ -176,11 +190,25 @@ def test_what_was_kept_is_there_when_opened_again(url: str) -> None:
         assert store.verify_audit() == ()
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "sqlite://", "sqlite:///:memory:", "postgresql://localhost/x"])
-def test_a_url_of_another_kind_is_wrong_usage(url: str) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "nonsense",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "mysql://localhost/x",
+        "postgresql+psycopg2://localhost/x",
+        "postgresql://localhost",
+        "postgresql://ada:s3cret@localhost:port/x",
+        "://ada:s3cret@localhost/x",
+    ],
+)
+def test_a_url_of_another_kind_is_wrong_usage(wrong: str) -> None:
     with pytest.raises(WrongUsage) as caught:
-        Store.open(url)
-    assert "sqlite:///PATH" in caught.value.way_out
+        Store.open(wrong)
+    assert re.search(r"sqlite:///PATH|postgresql://USER", caught.value.way_out)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
@@ -192,16 +220,16 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     assert path.read_text().startswith("these are my notes")
 
 
-def test_a_damaged_database_is_named(store: Store, url: str, tmp_path: Path) -> None:
-    for number in range(40):
-        store.save_case(case(f"c{number}"), saved())
-    store.close()
+def test_a_damaged_database_is_named(sqlite_url: str, tmp_path: Path) -> None:
+    with Store.open(sqlite_url) as store:
+        for number in range(40):
+            store.save_case(case(f"c{number}"), saved())
     path = tmp_path / "home" / "casemate.db"
     data = bytearray(path.read_bytes())
     data[4096:] = os.urandom(len(data) - 4096)
     path.write_bytes(data)
     with pytest.raises(StoreFailed, match=r"casemate\.db") as caught:
-        Store.open(url).cases()
+        Store.open(sqlite_url).cases()
     assert "backup" in caught.value.way_out
 
 
@@ -212,26 +240,22 @@ def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
     assert caught.value.way_out
 
 
-def test_a_database_that_somebody_else_keeps_locked_is_named(url: str, tmp_path: Path) -> None:
-    with Store.open(url, limits=Limits(store_wait_seconds=0.05)) as store:
-        other = sqlite3.connect(tmp_path / "home" / "casemate.db", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreFailed, match="locked") as caught:
-            store.save_case(case(), saved())
-        assert "another process" in caught.value.way_out
-        assert store.cases() == ()  # reading goes on
-        with Store.open(url) as reader:
-            assert reader.count_cases() == 0
-        other.execute("ROLLBACK")
-        other.close()
+def test_a_database_that_somebody_else_keeps_locked_is_named(url: str) -> None:
+    with Store.open(url, limits=Limits(store_wait_seconds=0.05)) as store, Store.open(url) as other:
+        with other._database.writing():
+            with pytest.raises(StoreFailed, match="lock") as caught:
+                store.save_case(case(), saved())
+            assert "another process" in caught.value.way_out
+            assert store.cases() == ()  # reading goes on
+            with Store.open(url) as reader:
+                assert reader.count_cases() == 0
         assert store.save_case(case(), saved())
 
 
-def test_a_database_of_a_newer_casemate_is_left_alone(store: Store, url: str, tmp_path: Path) -> None:
+def test_a_database_of_a_newer_casemate_is_left_alone(store: Store, url: str) -> None:
     store.close()
-    with sqlite3.connect(tmp_path / "home" / "casemate.db") as connection:
-        connection.execute("UPDATE schema_version SET version = 99")
-    connection.close()
+    with behind(url) as connection:
+        connection.exec_driver_sql("UPDATE schema_version SET version = 99")
     with pytest.raises(CasemateError, match="99") as caught:
         Store.open(url)
     assert "newer" in caught.value.way_out

@@ -1,9 +1,7 @@
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +12,7 @@ from casemate.core.evidence import Closed
 from casemate.core.text import Chunk, Piece, Place, Texts
 from casemate.store import Store, texts
 
-from .samples import case, digest, saved
+from .samples import behind, case, digest, saved
 
 E1, E2 = digest("one"), digest("two")
 
@@ -42,12 +40,9 @@ def write(store: Store, text: str, cuts: Sequence[int] = (), evidence: Digest = 
         writer.close(closed(text, evidence))
 
 
-def rows(tmp_path: Path, table: str) -> int:
-    connection = sqlite3.connect(tmp_path / "home" / "casemate.db")
-    try:
-        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
-    finally:
-        connection.close()
+def rows(url: str, table: str) -> int:
+    with behind(url) as connection:
+        return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
 
 
 def test_a_text_is_read_back_across_chunks(store: Store) -> None:
@@ -86,40 +81,38 @@ def test_made_pieces_and_notes_come_back(store: Store) -> None:
     assert store.texts().place(E1, 3, 5) == Place(5, 17, 19)
 
 
-def test_parts_may_alternate_and_unclosed_ones_are_thrown_away(store: Store, tmp_path: Path) -> None:
+def test_parts_may_alternate_and_unclosed_ones_are_thrown_away(store: Store, url: str) -> None:
     with store.write_texts("r") as writer:
         for first, second in zip(chunks_of("aaaabbbb", [4]), chunks_of("ccccdddd", [4], part=1), strict=True):
             writer.write(first)
             writer.write(second)
         writer.close(closed("aaaabbbb", E1, 0))
     assert store.texts().slice(E1, 2, 6) == "aabb"
-    assert rows(tmp_path, "texts") == 1
+    assert rows(url, "texts") == 1
 
 
-def test_the_same_bytes_twice_are_kept_once_and_the_first_stays(store: Store, tmp_path: Path) -> None:
+def test_the_same_bytes_twice_are_kept_once_and_the_first_stays(store: Store, url: str) -> None:
     write(store, "first")
     write(store, "other")
     assert store.texts().slice(E1, 0, 9) == "first"
-    assert (rows(tmp_path, "texts"), rows(tmp_path, "chunks")) == (1, 1)
+    assert (rows(url, "texts"), rows(url, "chunks")) == (1, 1)
 
 
-def test_two_parts_with_the_same_bytes_in_one_reading_are_kept_once(store: Store, tmp_path: Path) -> None:
+def test_two_parts_with_the_same_bytes_in_one_reading_are_kept_once(store: Store, url: str) -> None:
     with store.write_texts("r") as writer:
         for part in (0, 1):
             for chunk in chunks_of("same", [], part=part):
                 writer.write(chunk)
             writer.close(closed("same", E1, part))
-    assert rows(tmp_path, "texts") == 1
+    assert rows(url, "texts") == 1
 
 
-def test_another_edition_shares_the_text_when_it_is_the_same_and_has_its_own_when_not(
-    store: Store, tmp_path: Path
-) -> None:
+def test_another_edition_shares_the_text_when_it_is_the_same_and_has_its_own_when_not(store: Store, url: str) -> None:
     write(store, "text", edition="1")
     write(store, "text", edition="2")
-    assert rows(tmp_path, "texts") == 1
+    assert rows(url, "texts") == 1
     write(store, "text, read better", edition="3")
-    assert rows(tmp_path, "texts") == 2
+    assert rows(url, "texts") == 2
     assert store.texts("1").slice(E1, 0, 99) == store.texts("2").slice(E1, 0, 99) == "text"
     assert store.texts("3").slice(E1, 0, 99) == store.texts("4").slice(E1, 0, 99) == "text, read better"
 
@@ -132,7 +125,7 @@ def test_a_case_is_shown_with_the_texts_it_was_made_from(store: Store) -> None:
     assert store.texts().slice(E1, 0, 99) == store.texts_of("unknown").slice(E1, 0, 99) == "as it is read now"
 
 
-def test_a_failing_reading_leaves_nothing(store: Store, tmp_path: Path) -> None:
+def test_a_failing_reading_leaves_nothing(store: Store, url: str) -> None:
     def read_and_fail() -> None:
         with store.write_texts("r") as writer:
             for number in range(2 * texts.FLUSH_CHUNKS):
@@ -142,10 +135,10 @@ def test_a_failing_reading_leaves_nothing(store: Store, tmp_path: Path) -> None:
 
     with pytest.raises(KeyError):
         read_and_fail()
-    assert (rows(tmp_path, "texts"), rows(tmp_path, "chunks")) == (0, 0)
+    assert (rows(url, "texts"), rows(url, "chunks")) == (0, 0)
 
 
-def test_what_a_killed_writer_left_is_cleared_by_the_next(store: Store, url: str, tmp_path: Path) -> None:
+def test_what_a_killed_writer_left_is_cleared_by_the_next(store: Store, url: str) -> None:
     program = (
         "import os, sys\n"
         "from casemate.store import Store, texts\n"
@@ -156,9 +149,9 @@ def test_what_a_killed_writer_left_is_cleared_by_the_next(store: Store, url: str
         "os.kill(os.getpid(), 9)\n"
     )
     assert subprocess.run([sys.executable, "-c", program, url], check=False).returncode == -9
-    assert rows(tmp_path, "chunks") == 2 * texts.FLUSH_CHUNKS
+    assert rows(url, "chunks") == 2 * texts.FLUSH_CHUNKS
     with store.write_texts("other"):
-        assert rows(tmp_path, "chunks") == 0
+        assert rows(url, "chunks") == 0
 
 
 def test_a_writer_at_work_is_not_taken_for_a_dead_one(store: Store) -> None:

@@ -16,13 +16,17 @@ if TYPE_CHECKING:  # these are slow to import and not every command needs them
     from casemate.store import Store
 
 
+STORE = "CASEMATE_STORE"
+"""Name of the environment variable that names the store: unlike an argument it is not seen by every user of a host."""
+
+STORES = "sqlite:///PATH, postgresql://USER@HOST/DATABASE"
+
+
 def home() -> Path:
     """Name the data folder: $CASEMATE_HOME, else the XDG data folder."""
-    named = os.environ.get("CASEMATE_HOME")
-    if named:
-        return Path(named)
-    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(data) / "casemate"
+    from casemate.policy.home import data_folder
+
+    return data_folder()
 
 
 def knowledge_path() -> Path:
@@ -43,8 +47,8 @@ def open_knowledge() -> "Knowledge":
 
 
 def store_url(named: str | None) -> str:
-    """Name the store: what the user said, else the file in the data folder."""
-    return named or f"sqlite:///{home() / 'casemate.sqlite'}"
+    """Name the store: what the user said, else $CASEMATE_STORE, else the file in the data folder."""
+    return named or os.environ.get(STORE) or f"sqlite:///{home() / 'casemate.sqlite'}"
 
 
 @contextmanager
@@ -52,6 +56,7 @@ def open_store(named: str | None, policy: "Policy") -> "Iterator[Store]":
     """Open the store; `none` is one in a temporary folder that is gone afterwards."""
     from casemate.store import Store
 
+    named = store_url(named)
     if named == "none":
         with (
             tempfile.TemporaryDirectory(prefix="casemate-") as folder,
@@ -59,7 +64,7 @@ def open_store(named: str | None, policy: "Policy") -> "Iterator[Store]":
         ):
             yield store
         return
-    with Store.open(store_url(named), limits=policy.limits) as store:
+    with Store.open(named, limits=policy.limits) as store:
         yield store
 
 
@@ -109,11 +114,14 @@ def actor() -> str:
 
 def add_store_option(parser: argparse.ArgumentParser) -> None:
     """Add --store and --policy, which every command that keeps something has."""
-    parser.add_argument("--store", metavar="URL", help="sqlite:///PATH, or none to keep nothing (default: data folder)")
+    parser.add_argument(
+        "--store", metavar="URL", help=f"{STORES}, or none to keep nothing (default: ${STORE}, else the data folder)"
+    )
     parser.add_argument("--policy", metavar="FILE", help="policy in TOML (default: $CASEMATE_POLICY, else built in)")
 
 
 __all__ = [
+    "STORE",
     "actor",
     "add_store_option",
     "cache_folder",

@@ -66,7 +66,7 @@ def make_parser(command: str | None = None) -> argparse.ArgumentParser:
         prog="casemate",
         description="The AI layer a security team runs on its own hardware. Nothing leaves this machine.",
         epilog=f"exit codes:\n{codes}\n\nenvironment: CASEMATE_HOME (data folder), CASEMATE_POLICY (policy file),\n"
-        "             CASEMATE_CONNECTORS (connectors file)",
+        "             CASEMATE_CONNECTORS (connectors file), CASEMATE_STORE (store)",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"casemate {__version__}")

@@ -2,10 +2,11 @@
 
 import argparse
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
-from casemate.cli.home import actor, add_store_option, open_policy, open_store, store_url
+from casemate.cli.home import STORE, actor, add_store_option, open_policy, open_store, store_url
 from casemate.cli.terminal import tell
 from casemate.core.errors import WrongUsage
 from casemate.core.marking import Marking
@@ -40,19 +41,23 @@ def run(arguments: argparse.Namespace) -> int:
 
     if bool(arguments.tls_cert) != bool(arguments.tls_key):
         raise WrongUsage("--tls-cert and --tls-key go together", way_out="give both files or neither")
-    if arguments.store == "none":
+    url = store_url(arguments.store)
+    if url == "none":
         raise WrongUsage("a service has to keep what it takes", way_out="give --store sqlite:///PATH or leave it out")
     policy = open_policy(arguments)
     address = Address(arguments.host, arguments.port, arguments.tls_cert, arguments.tls_key)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    with open_store(arguments.store, policy) as store:
+    with open_store(url, policy) as store:
         welcome(store, address)
         site = Site(store, policy, hosts_of(address, policy), secure=bool(address.certificate))
         opened = listen(address)
         app = make_app(site)
         crew = Crew(arguments.workers, _worker_options(arguments))
         site.figures.workers.set_function(crew.alive)
+        os.environ[STORE] = (
+            url  # what the workers open; a list of processes shows arguments, and a URL may hold a password
+        )
         crew.start()
         try:
             serve(app, address, opened, _say_ready)
@@ -62,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _worker_options(arguments: argparse.Namespace) -> list[str]:
-    options = ["--model", arguments.model, "--store", store_url(arguments.store)]
+    options = ["--model", arguments.model]
     return options + (["--policy", arguments.policy] if arguments.policy else [])
 
 

@@ -161,8 +161,12 @@ def stated_and_real(connection: Connection) -> Iterator[tuple[str, str, str]]:
             continue
         digest = digest_bytes(data)
         columns = _columns(case, data, digest) | {"id": storable(case.id)}
-        wrong = sorted(name for name, value in columns.items() if name != "data" and row[name] != value)
+        wrong = sorted(name for name, value in columns.items() if name != "data" and _kept(row[name]) != value)
         yield row["id"], row["digest"], f"other columns ({', '.join(wrong)})" if wrong else digest
+
+
+def _kept(value: object) -> object:
+    return storable(value) if isinstance(value, str) else value  # earlier versions kept NUL as it was
 
 
 def _columns(case: Case, data: bytes, digest: Digest) -> dict[str, object]:

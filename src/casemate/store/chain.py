@@ -10,6 +10,7 @@ from casemate.audit.checkpoint import read_checkpoint
 from casemate.core.audit import AuditEvent
 from casemate.core.digest import Digest
 from casemate.core.errors import NotTrusted
+from casemate.store.packing import storable
 from casemate.store.tables import audit, audit_checkpoints, audit_head
 
 PAGE = 1000
@@ -68,7 +69,7 @@ def stored_lines(connection: Connection, faults: list[ChainFault], see: Callable
         except ValueError:
             pass  # the verifier says so, from the line
         else:
-            if (event.number, event.subject) != (number, subject):
+            if (event.number, storable(event.subject)) != (number, storable(subject)):
                 row = f"row {number} about {subject}"
                 faults.append(ChainFault(number, "row-changed", f"row {event.number} about {event.subject}", row))
             see(event)

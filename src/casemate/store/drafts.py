@@ -72,7 +72,7 @@ def drafts_stated_and_real(connection: Connection) -> Iterator[tuple[str, str, s
             yield row["id"], row["digest"], "unreadable JSON"
             continue
         columns = (storable(draft.case), draft.task, storable(draft.about), write_time(draft.created))
-        same = columns == (row["id"], row["task"], row["about"], row["created"])
+        same = columns == (storable(row["id"]), row["task"], storable(row["about"]), row["created"])
         yield row["id"], row["digest"], digest_bytes(data) if same else "other columns"
 
 

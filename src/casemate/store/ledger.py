@@ -4,14 +4,21 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import Connection
 
-from casemate.audit import NewAuditEvent, Seal
+from casemate.audit import GENESIS, NewAuditEvent, Seal
+from casemate.audit.checkpoint import KEY_FILE, signature_holds
 from casemate.core.audit import AuditEvent
 from casemate.core.digest import Digest
+from casemate.core.errors import NotTrusted
 from casemate.store import chain
 from casemate.store.database import Database
+
+COPY_THE_KEY = (
+    "copy `key` and `key.pub` from the `audit` folder of another host of this site (docs/howto/several-hosts.md)"
+)
 
 
 class Change:
@@ -29,6 +36,19 @@ class Change:
         return self.last
 
 
+def open_seal(database: Database, folder: Path) -> Seal:
+    """Open the signing key in `folder`, or make it; not where other hosts sign this database with another already."""
+    if database.kind.shared and not (folder / KEY_FILE).exists():
+        with database.reading() as connection:
+            begun = chain.head_of(connection) not in (None, (0, GENESIS))
+        if begun:
+            raise NotTrusted(
+                f"{folder} holds no key, and the audit chain of {database.kind.name} is signed already",
+                way_out=COPY_THE_KEY,
+            )
+    return Seal.open(folder)
+
+
 class Ledger:
     """The database together with the seal of its audit chain and the clock; every room of the store writes by it."""
 
@@ -37,6 +57,7 @@ class Ledger:
         self.seal = seal
         self.chain_name = chain_name
         self.clock = clock
+        self._same_key = not database.kind.shared  # a file is signed by the one host that has it
 
     @contextmanager
     def changing(self) -> Iterator[Change]:
@@ -46,11 +67,24 @@ class Ledger:
             yield change
             checkpoint = None
             if change.last is not None:
+                self._check_key(connection)
                 checkpoint = self.seal.sign(self.chain_name, change.last)
                 chain.keep_checkpoint(connection, checkpoint)
         if checkpoint is not None:
             # After the commit: a checkpoint must never speak of an event that is not there.
             self.seal.write(checkpoint)
+
+    def _check_key(self, connection: Connection) -> None:
+        # Under the write lock: two hosts that begin with an empty database at once cannot both sign with a new key.
+        if self._same_key:
+            return
+        kept = chain.stored_checkpoints(connection, [], last=True)
+        if kept and not signature_holds(kept[0], self.seal.public_key):
+            raise NotTrusted(
+                f"the key in {self.seal.folder} is not the one that signs the audit chain of {self.database.kind.name}",
+                way_out=COPY_THE_KEY,
+            )
+        self._same_key = True
 
     def catch_up(self) -> None:
         """Write the checkpoint that a process killed between its commit and its checkpoint left unwritten."""

@@ -1,13 +1,15 @@
 """How a database becomes what `tables.py` says: an ordered list of functions and a table with the version."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, inspect, select, text, update
+from sqlalchemy import Column, Connection, func, insert, inspect, select, update
+from sqlalchemy.schema import CreateColumn
 
 from casemate.audit import GENESIS
 from casemate.core.errors import StoreFailed
 from casemate.store.case_words import index_all_cases
-from casemate.store.tables import audit_head, drafts, metadata, schema_version
+from casemate.store.tables import audit_head, chunks, drafts, metadata, schema_version
 
 Step = Callable[[Connection], None]
 
@@ -34,7 +36,7 @@ SERVICE_TABLES = (
 def add_service(connection: Connection) -> None:
     """Version 3: the tables of the service, and the words of the cases that are there already."""
     metadata.create_all(connection, tables=[metadata.tables[name] for name in SERVICE_TABLES])
-    connection.execute(text("ALTER TABLE chunks ADD COLUMN feeds INTEGER"))
+    add_column(connection, chunks.c.feeds)
     index_all_cases(connection)
 
 
@@ -43,8 +45,19 @@ def add_connectors(connection: Connection) -> None:
     metadata.create_all(connection, tables=[metadata.tables[name] for name in ("cursors", "pushes")])
 
 
+def add_column(connection: Connection, column: Column[Any]) -> None:
+    """Add to a table that is there a column that `tables.py` says, in the words of the database at hand."""
+    words = CreateColumn(column).compile(dialect=connection.dialect)
+    table = connection.dialect.identifier_preparer.format_table(column.table)
+    connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {words}")
+
+
 STEPS: tuple[Step, ...] = (add_drafts, add_service, add_connectors)
-"""What turns version 1 into 2, 2 into 3, ...; version 1 is the first released layout."""
+"""What turns version 1 into 2, 2 into 3, ...; version 1 is the first released layout.
+
+PostgreSQL came in with version 4: a step behind the first three must run there as well as on SQLite. `add_column` and
+`metadata.create_all` say the same to both.
+"""
 
 
 def is_newest(connection: Connection, steps: Sequence[Step] = STEPS) -> bool:

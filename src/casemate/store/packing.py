@@ -25,8 +25,9 @@ def unpack(data: bytes, what: str) -> bytes:
 
 
 def storable(text: str) -> str:
-    """Replace half surrogates, which no file or database can carry, by U+FFFD, one for one: offsets stay."""
-    return text if text.isascii() else encode(text).decode("utf-8")
+    """Replace what not every database can carry, half surrogates and NUL, by U+FFFD, one for one: offsets stay."""
+    carried = text if text.isascii() else encode(text).decode("utf-8")
+    return carried.replace("\x00", "\ufffd")
 
 
 def encode(text: str) -> bytes:

@@ -27,7 +27,7 @@ from casemate.store.cursors import Cursors
 from casemate.store.database import Database
 from casemate.store.drafts import get_drafts, put_draft
 from casemate.store.features import StoredFeatures
-from casemate.store.ledger import Ledger
+from casemate.store.ledger import Ledger, open_seal
 from casemate.store.packing import pack, unpack
 from casemate.store.people import People
 from casemate.store.pushes import Pushes
@@ -47,7 +47,7 @@ class Store:
         self._seal = seal
         self._limits = limits
         self._now = now
-        self._ledger = Ledger(database, seal, database.path.name, now)
+        self._ledger = Ledger(database, seal, database.kind.chain, now)
         if not database.read_only:
             self._ledger.catch_up()
         self._shelf = Shelf()
@@ -60,14 +60,15 @@ class Store:
         limits: Limits | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> "Store":
-        """Open the database at `sqlite:///PATH`, made on first use, and its audit folder.
+        """Open a database and its audit folder; a file `sqlite:///PATH`, and any tables, are made on first use.
 
-        `audit` holds the signing key and the checkpoints; by default the folder `audit` beside the database. Raises
-        `WrongUsage` for another kind of URL, `StoreFailed` for what cannot be opened, `NotTrusted` for a lost key.
+        `audit` holds the signing key and the checkpoints; by default the folder `audit` beside the file, and of
+        `postgresql://USER@HOST/DATABASE` the one in the data folder. Raises `WrongUsage` for another kind of URL,
+        `StoreFailed` for what cannot be opened, `NotTrusted` for a key that is lost or not the one of this database.
         """
         bounds = limits or Limits()
         database = Database(url, bounds.store_wait_seconds)
-        return cls(database, Seal.open(audit or database.path.parent / "audit"), bounds, now)
+        return cls(database, open_seal(database, audit or database.kind.audit), bounds, now)
 
     @classmethod
     def open_to_read(cls, url: str, audit: Path | None = None, limits: Limits | None = None) -> "Store | None":
@@ -79,7 +80,8 @@ class Store:
         database = Database.open_to_read(url, bounds.store_wait_seconds)
         if database is None:
             return None
-        return cls(database, Seal.open(audit or database.path.parent / "audit"), bounds, lambda: datetime.now(UTC))
+        seal = open_seal(database, audit or database.kind.audit)
+        return cls(database, seal, bounds, lambda: datetime.now(UTC))
 
     def close(self) -> None:
         """Let go of the database."""

@@ -1,23 +1,10 @@
 """Every table of the store; `migrations.py` says how an older database becomes this one."""
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, UniqueConstraint
+
+from casemate.store.columns import DIGEST, NUMBER, TIME, Chars
 
 metadata = MetaData()
-
-DIGEST = String(64)
-TIME = String(27)  # aware UTC, ISO 8601 with microseconds and Z: sorts as it reads
 
 schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
 
@@ -25,9 +12,9 @@ schema_version = Table("schema_version", metadata, Column("version", Integer, pr
 texts = Table(
     "texts",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("reading", Text, nullable=False),
-    Column("host", Text, nullable=False),  # of the writing process, so that what a dead one left can be cleared
+    Column("id", NUMBER, primary_key=True),
+    Column("reading", Chars, nullable=False),
+    Column("host", Chars, nullable=False),  # of the writing process, so that what a dead one left can be cleared
     Column("process", Integer, nullable=False),
     Column("begun", TIME, nullable=False),
     Column("digest", DIGEST),  # of the whole text; null while it is being written
@@ -37,7 +24,7 @@ text_names = Table(
     "text_names",
     metadata,
     Column("evidence", DIGEST, primary_key=True),
-    Column("edition", Text, primary_key=True),
+    Column("edition", Chars, primary_key=True),
     Column("text", ForeignKey("texts.id"), nullable=False, index=True),
 )
 
@@ -56,7 +43,7 @@ chunks = Table(
 readings = Table(
     "readings",
     metadata,
-    Column("key", Text, primary_key=True),
+    Column("key", Chars, primary_key=True),
     Column("time", TIME, nullable=False),
     Column("data", LargeBinary, nullable=False),  # zstd
 )
@@ -72,16 +59,16 @@ blobs = Table(
 cases = Table(
     "cases",
     metadata,
-    Column("number", Integer, primary_key=True),
-    Column("id", Text, nullable=False, unique=True),
+    Column("number", NUMBER, primary_key=True),
+    Column("id", Chars, nullable=False, unique=True),
     Column("revision", Integer, nullable=False),  # counts the writes, so that a stale one is refused
     Column("created", TIME, nullable=False, index=True),
-    Column("title", Text, nullable=False),
-    Column("state", String(20), nullable=False, index=True),
-    Column("marking", String(20), nullable=False),
-    Column("disposition", String(30), nullable=False),
+    Column("title", Chars, nullable=False),
+    Column("state", Chars, nullable=False, index=True),
+    Column("marking", Chars, nullable=False),
+    Column("disposition", Chars, nullable=False),
     Column("priority", Integer, nullable=False),
-    Column("edition", Text, nullable=False),  # of the texts that it cites
+    Column("edition", Chars, nullable=False),  # of the texts that it cites
     Column("digest", DIGEST, nullable=False),  # of the JSON
     Column("data", LargeBinary, nullable=False),  # zstd of the JSON
 )
@@ -100,12 +87,12 @@ reviews = Table(
     metadata,
     Column("case", ForeignKey("cases.number"), primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("reviewer", Text, nullable=False, index=True),
-    Column("role", Text, nullable=False),
+    Column("reviewer", Chars, nullable=False, index=True),
+    Column("role", Chars, nullable=False),
     Column("time", TIME, nullable=False),
-    Column("disposition", String(30)),  # that this review closed the case with
+    Column("disposition", Chars),  # that this review closed the case with
     Column("decisions", Integer, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Chars, nullable=False),
 )
 
 drafts = Table(
@@ -113,8 +100,8 @@ drafts = Table(
     metadata,
     Column("case", ForeignKey("cases.number"), primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("task", String(40), nullable=False),
-    Column("about", Text, nullable=False),
+    Column("task", Chars, nullable=False),
+    Column("about", Chars, nullable=False),
     Column("created", TIME, nullable=False),
     Column("digest", DIGEST, nullable=False),  # of the JSON
     Column("data", LargeBinary, nullable=False),  # zstd of the JSON
@@ -123,10 +110,10 @@ drafts = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("key", Text, primary_key=True),
+    Column("key", Chars, primary_key=True),
     Column("begun", TIME, nullable=False),
     Column("ended", TIME),
-    Column("case", Text),
+    Column("case", Chars),
 )
 
 run_inputs = Table(
@@ -134,8 +121,8 @@ run_inputs = Table(
     metadata,
     Column("run", ForeignKey("runs.key"), primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("name", Text, nullable=False),
-    Column("reading", Text),
+    Column("name", Chars, nullable=False),
+    Column("reading", Chars),
     UniqueConstraint("run", "name"),
 )
 
@@ -143,8 +130,8 @@ audit = Table(
     "audit",
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("subject", Text, nullable=False, index=True),
-    Column("line", Text, nullable=False),
+    Column("subject", Chars, nullable=False, index=True),
+    Column("line", Chars, nullable=False),
 )
 
 # One row: where the chain stands. It is what the next event is linked to, whatever became of the rows of `audit`.
@@ -160,18 +147,18 @@ audit_checkpoints = Table(
     "audit_checkpoints",
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("line", Text, nullable=False),
+    Column("line", Chars, nullable=False),
 )
 
 # What came in through the service. The bytes of one delivery lie together, packed; an alert is a place in them.
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", NUMBER, primary_key=True),
     Column("time", TIME, nullable=False),
-    Column("sender", Text, nullable=False),
-    Column("marking", String(20), nullable=False),
-    Column("source", Text, nullable=False),
+    Column("sender", Chars, nullable=False),
+    Column("marking", Chars, nullable=False),
+    Column("source", Chars, nullable=False),
     Column("separate", Integer, nullable=False),  # 1: records, a line each; 0: one file
     Column("size", BigInteger, nullable=False),
     Column("digest", DIGEST, nullable=False),
@@ -188,13 +175,13 @@ delivery_parts = Table(
 alert_groups = Table(
     "alert_groups",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", NUMBER, primary_key=True),
     Column("key", LargeBinary(16), nullable=False, unique=True),
-    Column("marking", String(20), nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("rule", Text, nullable=False),
-    Column("entity", Text, nullable=False),
-    Column("template", Text, nullable=False),
+    Column("marking", Chars, nullable=False),
+    Column("kind", Chars, nullable=False),
+    Column("rule", Chars, nullable=False),
+    Column("entity", Chars, nullable=False),
+    Column("template", Chars, nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("first_seen", TIME, nullable=False),
     Column("last_seen", TIME, nullable=False),
@@ -202,10 +189,10 @@ alert_groups = Table(
     Column("severity", Integer, nullable=False),
     Column("priority", Integer, nullable=False),
     Column("open", Integer, nullable=False),  # 0 once a person has closed the case
-    Column("state", String(20), nullable=False),
-    Column("case", Text, index=True),
-    Column("title", Text, nullable=False),
-    Column("disposition", String(30)),
+    Column("state", Chars, nullable=False),
+    Column("case", Chars, index=True),
+    Column("title", Chars, nullable=False),
+    Column("disposition", Chars),
     Column("changed", BigInteger, nullable=False, index=True),  # number of the audit event of the last change
 )
 Index(
@@ -219,7 +206,7 @@ Index(
 alerts = Table(
     "alerts",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", NUMBER, primary_key=True),
     Column("group", ForeignKey("alert_groups.number"), nullable=False),
     Column("delivery", ForeignKey("deliveries.number"), nullable=False),
     Column("start", BigInteger, nullable=False),
@@ -230,26 +217,26 @@ alerts = Table(
 jobs = Table(
     "jobs",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", NUMBER, primary_key=True),
     Column("group", ForeignKey("alert_groups.number"), nullable=False, unique=True),
-    Column("state", String(10), nullable=False),
+    Column("state", Chars, nullable=False),
     Column("priority", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("created", TIME, nullable=False),
     Column("not_before", TIME, nullable=False),
     Column("ended", TIME),
-    Column("owner", Text),
+    Column("owner", Chars),
     Column("lease_until", TIME),
     Column("through", BigInteger),
-    Column("reason", Text, nullable=False),
+    Column("reason", Chars, nullable=False),
     Index("jobs_waiting", "state", "priority", "number"),
 )
 
 idempotency = Table(
     "idempotency",
     metadata,
-    Column("person", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
+    Column("person", Chars, primary_key=True),
+    Column("key", Chars, primary_key=True),
     Column("time", TIME, nullable=False, index=True),
     Column("lines", BigInteger, nullable=False),
     Column("digest", DIGEST, nullable=False),
@@ -260,35 +247,35 @@ idempotency = Table(
 cursors = Table(
     "cursors",
     metadata,
-    Column("connector", Text, primary_key=True),
-    Column("input", Text, primary_key=True),
+    Column("connector", Chars, primary_key=True),
+    Column("input", Chars, primary_key=True),
     Column("time", TIME, nullable=False),
-    Column("place", Text, nullable=False),
+    Column("place", Chars, nullable=False),
 )
 
 # What was pushed where: one row for each edition of a case and each receiver.
 pushes = Table(
     "pushes",
     metadata,
-    Column("connector", Text, primary_key=True),
-    Column("case", Text, primary_key=True),
+    Column("connector", Chars, primary_key=True),
+    Column("case", Chars, primary_key=True),
     Column("edition", DIGEST, primary_key=True),  # of the JSON of the case
-    Column("state", String(10), nullable=False),
+    Column("state", Chars, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("time", TIME, nullable=False),  # of the last attempt
     Column("not_before", TIME, nullable=False),
-    Column("reference", Text, nullable=False),  # what the receiver calls it
-    Column("reason", Text, nullable=False),
+    Column("reference", Chars, nullable=False),  # what the receiver calls it
+    Column("reason", Chars, nullable=False),
 )
 
 people = Table(
     "people",
     metadata,
-    Column("number", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("role", String(20), nullable=False),
-    Column("clearance", String(20), nullable=False),
-    Column("password", Text),  # argon2id, RFC 9106; null: no sign-in by password
+    Column("number", NUMBER, primary_key=True),
+    Column("name", Chars, nullable=False, unique=True),
+    Column("role", Chars, nullable=False),
+    Column("clearance", Chars, nullable=False),
+    Column("password", Chars),  # argon2id, RFC 9106; null: no sign-in by password
     Column("must_change", Integer, nullable=False),
     Column("disabled", Integer, nullable=False),
     Column("created", TIME, nullable=False),
@@ -301,7 +288,7 @@ sessions = Table(
     metadata,
     Column("digest", DIGEST, primary_key=True),  # of the cookie's value, which is kept nowhere
     Column("person", ForeignKey("people.number"), nullable=False, index=True),
-    Column("form_key", Text, nullable=False),  # what forms must send back
+    Column("form_key", Chars, nullable=False),  # what forms must send back
     Column("begun", TIME, nullable=False),
     Column("rotated", TIME, nullable=False),
     Column("seen", TIME, nullable=False),
@@ -312,8 +299,8 @@ tokens = Table(
     metadata,
     Column("digest", DIGEST, primary_key=True),
     Column("person", ForeignKey("people.number"), nullable=False, index=True),
-    Column("name", Text, nullable=False),
-    Column("scopes", Text, nullable=False),  # of `core.person.Right`, separated by spaces
+    Column("name", Chars, nullable=False),
+    Column("scopes", Chars, nullable=False),  # of `core.person.Right`, separated by spaces
     Column("created", TIME, nullable=False),
     Column("expires", TIME),
     UniqueConstraint("person", "name"),
@@ -323,7 +310,7 @@ tokens = Table(
 case_words = Table(
     "case_words",
     metadata,
-    Column("word", Text, primary_key=True),
+    Column("word", Chars, primary_key=True),
     Column("case", ForeignKey("cases.number"), primary_key=True, autoincrement=False),
     Index("words_of_case", "case"),
     sqlite_with_rowid=False,

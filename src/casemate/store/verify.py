@@ -10,6 +10,7 @@ from casemate.core.audit import AuditEvent
 from casemate.store.cases import stated_and_real
 from casemate.store.chain import head_of, readable_checkpoints, stored_checkpoints, stored_lines
 from casemate.store.drafts import drafts_stated_and_real
+from casemate.store.packing import storable
 
 CASE_CONTENT = "case-sha256"
 """The name, in the body of an audit event, of the digest of the case that was stored with it."""
@@ -38,10 +39,10 @@ def verify_store(
         last[:] = [event]
         content = dict(event.body).get(CASE_CONTENT)
         if content is not None:
-            audited[event.subject] = (event.number, content)
+            audited[storable(event.subject)] = (event.number, content)
         draft = dict(event.body).get(DRAFT_CONTENT)
         if draft is not None:
-            drafted[event.subject, draft] += 1
+            drafted[storable(event.subject), draft] += 1
 
     head = head_of(connection)
     checkpoints = stored_checkpoints(connection, faults)
@@ -64,7 +65,7 @@ def _case_faults(
 ) -> Iterator[ChainFault]:
     missing = dict(audited)
     for case_id, stated, real in stored:
-        number, content = missing.pop(case_id, (0, ""))
+        number, content = missing.pop(storable(case_id), (0, ""))
         if not content:
             yield ChainFault(number, "case-unaudited", f"an audit event about case {case_id}", "none")
         elif content != real or stated != real:
@@ -78,9 +79,9 @@ def _draft_faults(drafted: Counter[tuple[str, str]], stored: Iterator[tuple[str,
     for case_id, stated, real in stored:
         if stated != real:
             yield ChainFault(0, "draft-changed", f"a draft of case {case_id} as {stated}", real)
-        elif not missing[case_id, stated]:
+        elif not missing[storable(case_id), stated]:
             yield ChainFault(0, "draft-unaudited", f"an audit event about draft {stated} of case {case_id}", "none")
-        missing[case_id, stated] -= 1
+        missing[storable(case_id), stated] -= 1
     for (case_id, content), left in missing.items():
         if left > 0:
             yield ChainFault(0, "draft-missing", f"a draft of case {case_id} as {content}", "no such draft")
