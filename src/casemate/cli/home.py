@@ -72,7 +72,8 @@ def open_store_to_read(named: str | None, policy: "Policy") -> "Store | None":
     """Open the store for reading alone; None where there is none yet. The caller closes it."""
     from casemate.store import Store
 
-    return None if named == "none" else Store.open_to_read(store_url(named), limits=policy.limits)
+    named = store_url(named)
+    return None if named == "none" else Store.open_to_read(named, limits=policy.limits)
 
 
 def open_policy(arguments: argparse.Namespace) -> "Policy":
