@@ -86,3 +86,12 @@ def test_a_few_steps_leave_an_adapter_that_converts(corpus: Path, tmp_path: Path
     assert manifest["peak_rate"] > 0.1 * RECIPE.train.learning_rate, "the rate is the recipe's, not the library's own"
     made = convert_adapter(folder, base, tmp_path / "adapter.gguf")
     assert made.read_bytes()[:4] == b"GGUF"
+    first = manifest["adapter_sha256"]
+    (tmp_path / "run" / "sft.manifest.json").unlink()  # as a run that was stopped leaves its folder
+    with pytest.raises(WrongUsage, match="a run already"):
+        train_adapter(SftJob(RECIPE, corpus, base, tmp_path / "run", steps=4))
+    train_adapter(SftJob(RECIPE, corpus, base, tmp_path / "run", steps=4, resume=True))
+    resumed = json.loads((tmp_path / "run" / "sft.manifest.json").read_text("utf-8"))
+    assert resumed["steps"] == 4
+    assert resumed["tokens"] > manifest["tokens"], "what was read before counts"
+    assert resumed["adapter_sha256"] != first
