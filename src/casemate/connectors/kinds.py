@@ -8,8 +8,9 @@ from typing import Any
 
 from casemate.connectors.folder import FolderSource
 from casemate.connectors.records import SuricataRecords, WazuhRecords
-from casemate.connectors.settings import FolderSettings, Incoming, SuricataSettings, WazuhSettings
+from casemate.connectors.settings import FolderSettings, Incoming, SuricataSettings, SyslogSettings, WazuhSettings
 from casemate.connectors.source import Source
+from casemate.connectors.syslog import SyslogSource
 from casemate.connectors.tail import TailSource
 from casemate.policy import Policy
 
@@ -28,6 +29,16 @@ def _suricata(settings: SuricataSettings, policy: Policy) -> Source:
     return TailSource(settings, policy.limits, SuricataRecords(settings))
 
 
+def _syslog(settings: SyslogSettings, policy: Policy) -> Source:
+    return SyslogSource(settings, policy.limits)
+
+
+def _shown_syslog(settings: SyslogSettings) -> str:
+    doors = {"UDP": settings.udp_port, "TCP": settings.tcp_port, "TLS": settings.tls_port}
+    ports = ", ".join(f"{name} {port}" for name, port in doors.items() if port is not None)
+    return f"syslog on {settings.host} ({ports}) from {', '.join(settings.senders)}"
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """How a source is opened, and what `casemate connect check` says of it."""
@@ -40,6 +51,7 @@ SOURCES: Mapping[type[Incoming], Kind] = {
     FolderSettings: Kind(_folder, lambda one: f"files of the folder {one.path}"),
     WazuhSettings: Kind(_wazuh, lambda one: f"alerts of Wazuh's file {one.path}"),
     SuricataSettings: Kind(_suricata, lambda one: f"{', '.join(one.event_types)} of Suricata's file {one.path}"),
+    SyslogSettings: Kind(_syslog, _shown_syslog),
 }
 """Settings -> what reads by them."""
 

@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -16,6 +17,7 @@ SEE = "see docs/connectors.md for the settings"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
 T = TypeVar("T")
 Text = Annotated[str, Field(min_length=1, max_length=4_000)]
 
@@ -75,6 +77,31 @@ class SuricataSettings(TailSettings):
     event_types: tuple[str, ...] = ("alert",)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyslogSettings(Incoming):
+    """A syslog receiver on one address; a port that is not named is not listened to, 0 means any free one.
+
+    `senders` are the networks that may send. With `tls_client_ca_file` a sender over TLS needs a certificate of it.
+    """
+
+    host: Text = "127.0.0.1"
+    udp_port: Port | None = None
+    tcp_port: Port | None = None
+    tls_port: Port | None = None
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
+    tls_client_ca_file: str = ""
+    senders: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+
+    def __post_init__(self) -> None:
+        if self.udp_port is None and self.tcp_port is None and self.tls_port is None:
+            raise ValueError("name udp_port, tcp_port or tls_port")
+        if self.tls_port is not None and not (self.tls_cert_file and self.tls_key_file):
+            raise ValueError("tls_port needs tls_cert_file and tls_key_file")
+        for network in self.senders:
+            ip_network(network)
+
+
 @dataclass(frozen=True, slots=True)
 class Connectors:
     """Every connector of the file, in its order."""
@@ -87,6 +114,7 @@ INCOMING: Mapping[str, type[Incoming]] = {
     "folder": FolderSettings,
     "wazuh": WazuhSettings,
     "suricata": SuricataSettings,
+    "syslog": SyslogSettings,
 }
 """Kind -> its settings, for tables `[in.NAME]`."""
 
