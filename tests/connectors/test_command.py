@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from casemate.cli.main import main
+from casemate.core.marking import Marking
 from casemate.store import Store
+
+from .pushed import put
 
 
 @pytest.fixture
@@ -68,3 +71,26 @@ def test_run_goes_on_until_it_is_told_to_stop(home: Path):
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+
+
+def test_a_host_that_is_not_allowed_stops_everything_before_it_begins(home: Path, capsys: pytest.CaptureFixture[str]):
+    (home / "connectors.toml").write_text(
+        '[in.drop]\nkind = "folder"\npath = "inbox"\n'
+        '[out.index]\nkind = "elastic"\nserver = { url = "https://192.0.2.1:9200" }\n'
+    )
+    (home / "inbox" / "a.log").write_text("text\n")
+    for action in (["check"], ["once"], ["run"], ["push", "index", "C-1"]):
+        assert main(["connect", *action]) == 5
+        assert "connector_hosts" in capsys.readouterr().err
+    assert waiting(home) == 0
+
+
+def test_check_counts_what_would_be_given_and_sends_nothing(home: Path, capsys: pytest.CaptureFixture[str]):
+    (home / "connectors.toml").write_text('[out.index]\nkind = "elastic"\nserver = { url = "http://127.0.0.1:1" }\n')
+    with Store.open(f"sqlite:///{home}/casemate.sqlite") as store:
+        put(store, "C-1")
+        put(store, "C-2", Marking.RED)
+    assert main(["connect", "check"]) == 0
+    said = "index: gives closed cases up to TLP:GREEN to http://127.0.0.1:1; 1 to give\n"
+    assert capsys.readouterr().out == said
+    assert main(["connect", "push", "index", "C-2"]) == 5

@@ -10,17 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from casemate.cli.home import add_store_option, home, open_policy, open_store
+from casemate.cli.home import add_store_option, home, open_policy, open_store, open_store_to_read
 from casemate.cli.terminal import tell, visible
 from casemate.core.errors import WrongUsage
 
 if TYPE_CHECKING:
     from casemate.connectors.running import Turn
-    from casemate.connectors.settings import Connectors, Incoming
+    from casemate.connectors.settings import Connectors, Incoming, Outgoing
     from casemate.policy import Policy
     from casemate.store import Store
 
 SOME_FAILED = 3
+MOST_SHOWN = 1_000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +31,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     run_ = actions.add_parser("run", help="pull, listen and push until SIGTERM")
     run_.add_argument("--while-input", action="store_true", help="end when standard input ends (used by serve)")
     once = actions.add_parser("once", help="one round of each, for cron")
+    push = actions.add_parser("push", help="give cases to one receiver now, also such as were given up")
+    push.add_argument("name", metavar="NAME", help="a connector of [out.NAME]")
+    push.add_argument("cases", nargs="+", metavar="CASE", help="closed cases")
     for action in (check, run_, once):
         action.add_argument("names", nargs="*", metavar="NAME", help="only these connectors (default: all)")
+    for action in (check, run_, once, push):
         add_connectors_option(action)
         add_store_option(action)
 
@@ -56,17 +61,20 @@ def run(arguments: argparse.Namespace) -> int:
 
     policy = open_policy(arguments)
     connectors = load_connectors(connectors_file(arguments.connectors))
-    chosen = _chosen(connectors, arguments.names)
+    chosen = _chosen(connectors, [arguments.name] if arguments.action == "push" else arguments.names)
     if arguments.action == "check":
-        return _check(chosen, policy)
+        return _check(arguments, chosen, policy)
     if arguments.store == "none":
         raise WrongUsage("connectors have to keep what they take", way_out="give --store URL or leave it out")
     with open_store(arguments.store, policy) as store:
+        if arguments.action == "push":
+            return _push(arguments, chosen[0], policy, store)
         return _once(chosen, policy, store) if arguments.action == "once" else _run(arguments, chosen, policy, store)
 
 
-def _chosen(connectors: "Connectors", names: Sequence[str]) -> "list[Incoming]":
-    known = [one.name for one in connectors.incoming]
+def _chosen(connectors: "Connectors", names: Sequence[str]) -> "list[Incoming | Outgoing]":
+    every: list[Incoming | Outgoing] = [*connectors.incoming, *connectors.outgoing]
+    known = [one.name for one in every]
     for name in names:
         if name not in known:
             raise WrongUsage(
@@ -74,35 +82,79 @@ def _chosen(connectors: "Connectors", names: Sequence[str]) -> "list[Incoming]":
             )
     if not known:
         raise WrongUsage(f"connectors {connectors.file}: it names none", way_out="see docs/connectors.md")
-    return [one for one in connectors.incoming if not names or one.name in names]
+    return [one for one in every if not names or one.name in names]
 
 
-def _check(chosen: "Sequence[Incoming]", policy: "Policy") -> int:
+def _check(arguments: argparse.Namespace, chosen: "Sequence[Incoming | Outgoing]", policy: "Policy") -> int:
     from casemate.connectors.kinds import open_source, shown_source
+    from casemate.connectors.push.kinds import open_receiver
+    from casemate.connectors.settings import Incoming
+    from casemate.core.person import markings_up_to
 
-    for settings in chosen:
-        open_source(settings, policy).close()
-        marking = settings.marking or policy.default_marking
-        print(f"{settings.name}: takes {visible(shown_source(settings))} as {marking.label}")
+    store = open_store_to_read(arguments.store, policy) if arguments.store != "none" else None
+    try:
+        for settings in chosen:
+            if isinstance(settings, Incoming):
+                open_source(settings, policy).close()
+                marking = settings.marking or policy.default_marking
+                print(f"{settings.name}: takes {visible(shown_source(settings))} as {marking.label}")
+                continue
+            open_receiver(settings, policy).close()
+            markings = markings_up_to(settings.up_to)
+            due = store.pushes().due(settings.name, markings, settings.dispositions, MOST_SHOWN) if store else ()
+            count = f"{len(due)} or more" if len(due) == MOST_SHOWN else str(len(due))
+            where = visible(settings.server.url)
+            print(f"{settings.name}: gives closed cases up to {settings.up_to.label} to {where}; {count} to give")
+    finally:
+        if store is not None:
+            store.close()
     return 0
 
 
 def _turns(
-    chosen: "Sequence[Incoming]", policy: "Policy", store: "Store", stopping: threading.Event, *, patient: bool
+    chosen: "Sequence[Incoming | Outgoing]",
+    policy: "Policy",
+    store: "Store",
+    stopping: threading.Event,
+    *,
+    patient: bool,
 ) -> "list[Turn]":
     from casemate.connectors.feed import Feed
     from casemate.connectors.kinds import open_source
+    from casemate.connectors.push.kinds import open_receiver
+    from casemate.connectors.push.pushing import Push
     from casemate.connectors.running import Pull
+    from casemate.connectors.settings import Incoming
 
     turns: list[Turn] = []
     for settings in chosen:
+        if not isinstance(settings, Incoming):
+            receiver = open_receiver(settings, policy)
+            turns.append(Push(settings, receiver, store, policy.limits, stopping, _log))
+            continue
         marking = settings.marking or policy.default_marking
         feed = Feed(settings.name, marking, store, policy.limits, stopping, _log, patient)
         turns.append(Pull(settings.every, open_source(settings, policy), feed))
     return turns
 
 
-def _once(chosen: "Sequence[Incoming]", policy: "Policy", store: "Store") -> int:
+def _push(arguments: argparse.Namespace, settings: "Incoming | Outgoing", policy: "Policy", store: "Store") -> int:
+    from casemate.connectors.push.kinds import open_receiver
+    from casemate.connectors.push.pushing import Push
+    from casemate.connectors.settings import Incoming
+
+    if isinstance(settings, Incoming):
+        raise WrongUsage(f"in.{settings.name} takes alerts in", way_out="name a connector of [out.NAME]")
+    receiver = open_receiver(settings, policy)
+    push = Push(settings, receiver, store, policy.limits, threading.Event(), _log)
+    try:
+        given = [push.give_now(case) for case in arguments.cases]
+    finally:
+        push.close()
+    return 0 if all(given) else SOME_FAILED
+
+
+def _once(chosen: "Sequence[Incoming | Outgoing]", policy: "Policy", store: "Store") -> int:
     from casemate.connectors.running import try_round
 
     stopping = _stopped_by_signals()
@@ -115,7 +167,9 @@ def _once(chosen: "Sequence[Incoming]", policy: "Policy", store: "Store") -> int
     return 0 if all(done) else SOME_FAILED
 
 
-def _run(arguments: argparse.Namespace, chosen: "Sequence[Incoming]", policy: "Policy", store: "Store") -> int:
+def _run(
+    arguments: argparse.Namespace, chosen: "Sequence[Incoming | Outgoing]", policy: "Policy", store: "Store"
+) -> int:
     from casemate.connectors.running import run_until_stopped
 
     stopping = _stopped_by_signals()

@@ -86,6 +86,15 @@ class Feed:
         """Read how far an input was read; None when it was not."""
         return self.store.cursors().place(self.name, input_)
 
+    def places(self) -> dict[str, str]:
+        """Read how far every input of this connector was read."""
+        return self.store.cursors().of(self.name)
+
+    def forget(self, inputs: Sequence[str]) -> None:
+        """Forget places that can never be asked for again."""
+        if inputs:
+            self.store.cursors().forget(self.name, inputs)
+
     def record(self, code: str, subject: str, sentence: str, body: Sequence[tuple[str, str]] = ()) -> None:
         """Tell of something that was not taken, and write it into the audit chain, which holds no hostile text."""
         named = ("input-sha256", str(digest_bytes(subject.encode("utf-8", "surrogatepass"))))

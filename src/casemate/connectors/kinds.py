@@ -6,9 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from casemate.connectors.elastic import ElasticSource
 from casemate.connectors.folder import FolderSource
 from casemate.connectors.records import SuricataRecords, WazuhRecords
-from casemate.connectors.settings import FolderSettings, Incoming, SuricataSettings, SyslogSettings, WazuhSettings
+from casemate.connectors.settings import (
+    ElasticSettings,
+    FolderSettings,
+    Incoming,
+    OpenSearchSettings,
+    SuricataSettings,
+    SyslogSettings,
+    WazuhIndexerSettings,
+    WazuhSettings,
+)
 from casemate.connectors.source import Source
 from casemate.connectors.syslog import SyslogSource
 from casemate.connectors.tail import TailSource
@@ -39,6 +49,10 @@ def _shown_syslog(settings: SyslogSettings) -> str:
     return f"syslog on {settings.host} ({ports}) from {', '.join(settings.senders)}"
 
 
+def _shown_index(settings: ElasticSettings) -> str:
+    return f"documents of the index {settings.index} at {settings.server.url}"
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """How a source is opened, and what `casemate connect check` says of it."""
@@ -52,6 +66,9 @@ SOURCES: Mapping[type[Incoming], Kind] = {
     WazuhSettings: Kind(_wazuh, lambda one: f"alerts of Wazuh's file {one.path}"),
     SuricataSettings: Kind(_suricata, lambda one: f"{', '.join(one.event_types)} of Suricata's file {one.path}"),
     SyslogSettings: Kind(_syslog, _shown_syslog),
+    ElasticSettings: Kind(ElasticSource, _shown_index),
+    OpenSearchSettings: Kind(ElasticSource, _shown_index),
+    WazuhIndexerSettings: Kind(ElasticSource, _shown_index),
 }
 """Settings -> what reads by them."""
 

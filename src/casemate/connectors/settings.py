@@ -3,13 +3,14 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from casemate.core.assessment import Disposition
 from casemate.core.errors import WrongUsage
 from casemate.core.marking import Marking
 
@@ -102,12 +103,94 @@ class SyslogSettings(Incoming):
             ip_network(network)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Another program over HTTP: https, or http on this machine; `ca_file` is its own certificate authority.
+
+    The secret (password, key or token) stands in a file or in an environment variable, never here.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    url: Text
+    user: str = ""
+    secret_file: str = ""
+    secret_env: str = ""
+    ca_file: str = ""
+
+    def __post_init__(self) -> None:
+        if self.secret_file and self.secret_env:
+            raise ValueError("name secret_file or secret_env, not both")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElasticSettings(Incoming):
+    """Documents of an Elasticsearch index or pattern, in the order of their field `timestamp`.
+
+    `query` is a query of the server's own language that documents must match. `begin` is where the very first look
+    begins. Documents that become visible up to `overlap` seconds late are found. `tiebreak` is a field that orders
+    documents of the same time, where a site has one.
+    """
+
+    server: Server
+    index: Text
+    timestamp: Text = "@timestamp"
+    query: dict[str, Any] = field(default_factory=dict)
+    begin: Literal["start", "now"] = "start"
+    overlap: Seconds = 120.0
+    page: Annotated[int, Field(ge=1, le=10_000)] = 500
+    tiebreak: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSearchSettings(ElasticSettings):
+    """The same of OpenSearch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WazuhIndexerSettings(OpenSearchSettings):
+    """The same of Wazuh's indexer; alerts of rules below `least_level` are not asked for."""
+
+    index: Text = "wazuh-alerts-*"
+    timestamp: Text = "timestamp"
+    least_level: Annotated[int, Field(ge=0, le=16)] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """What everything that takes reviewed cases has: those closed by a person, marked `up_to` at most.
+
+    `every` is the pause between two looks for new ones.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: str
+    server: Server
+    up_to: Marking = Marking.GREEN
+    dispositions: tuple[Disposition, ...] = tuple(Disposition)
+    every: Seconds = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings(Outgoing):
+    """A program that takes a case as JSON; the secret of the server signs it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElasticPushSettings(Outgoing):
+    """An index of Elasticsearch or OpenSearch, one document a case."""
+
+    index: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,200}$")] = "casemate-cases"
+
+
 @dataclass(frozen=True, slots=True)
 class Connectors:
     """Every connector of the file, in its order."""
 
     file: Path
     incoming: tuple[Incoming, ...]
+    outgoing: tuple[Outgoing, ...] = ()
 
 
 INCOMING: Mapping[str, type[Incoming]] = {
@@ -115,8 +198,17 @@ INCOMING: Mapping[str, type[Incoming]] = {
     "wazuh": WazuhSettings,
     "suricata": SuricataSettings,
     "syslog": SyslogSettings,
+    "elastic": ElasticSettings,
+    "opensearch": OpenSearchSettings,
+    "wazuh-indexer": WazuhIndexerSettings,
 }
 """Kind -> its settings, for tables `[in.NAME]`."""
+
+OUTGOING: Mapping[str, type[Outgoing]] = {
+    "webhook": WebhookSettings,
+    "elastic": ElasticPushSettings,
+}
+"""Kind -> its settings, for tables `[out.NAME]`."""
 
 
 def load_connectors(file: Path) -> Connectors:
@@ -130,9 +222,15 @@ def load_connectors(file: Path) -> Connectors:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WrongUsage(f"connectors {file}: not TOML: {error}", way_out="mend the line it names") from error
     for name in raw:
-        if name != "in":
+        if name not in {"in", "out"}:
             raise WrongUsage(f"connectors {file}: {name[:80]!r}: no such table", way_out=SEE)
-    return Connectors(file, tuple(_read_all(file, raw, "in", INCOMING)))
+    incoming = tuple(_read_all(file, raw, "in", INCOMING))
+    outgoing = tuple(_read_all(file, raw, "out", OUTGOING))
+    names = [*(one.name for one in incoming), *(one.name for one in outgoing)]
+    for name in names:
+        if names.count(name) > 1:
+            raise WrongUsage(f"connectors {file}: in.{name} and out.{name} share a name", way_out="name one otherwise")
+    return Connectors(file, incoming, outgoing)
 
 
 def _read_all(file: Path, raw: Mapping[str, Any], table: str, kinds: Mapping[str, type[T]]) -> list[T]:
