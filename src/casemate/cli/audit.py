@@ -8,6 +8,12 @@ from casemate.cli.home import add_store_option, open_policy, open_store
 from casemate.cli.terminal import tell, visible, write_result
 from casemate.core.errors import NotTrusted, WrongUsage
 
+OLDER_STATE = (
+    "signed checkpoints know of events that the database does not have: either somebody cut its end off, or an older "
+    "copy of the file was put back by hand. If it was you, put the backup back with `casemate restore`, which says so "
+    "in the chain (docs/howto/backup.md); else keep the file and find out who wrote to it"
+)
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
@@ -23,6 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify or export."""
+    from casemate.store.backup import tell_restore
+
     with open_store(arguments.store, open_policy(arguments)) as store:
         if arguments.action == "export":
             out = io.BytesIO()
@@ -30,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
             write_result(out.getvalue(), arguments.output)
             tell(f"{count} events exported")
             return 0
+        restores: list[str] = []
         key = _read(arguments.key) if arguments.key else None
         if arguments.file:
             from casemate.audit import verify_export
@@ -39,14 +48,19 @@ def run(arguments: argparse.Namespace) -> int:
             what = f"{arguments.file}, {count} lines"
         else:
             faults = store.verify_audit(key)
-            what = f"{sum(1 for _ in store.audit_events())} events" if not faults else "the chain"
+            events = [tell_restore(event) for event in store.audit_events()] if not faults else []
+            restores = [told for told in events if told]
+            what = f"{len(events)} events"
     for fault in faults:
         print(f"fault {visible(str(fault))}")
     if faults:
+        older = {fault.code for fault in faults} <= {"chain-cut", "checkpoint-differs"}
         raise NotTrusted(
             f"the audit chain does not verify: {len(faults)} faults",
-            way_out="keep the file and find out who wrote to it",
+            way_out=OLDER_STATE if older else "keep the file and find out who wrote to it",
         )
+    for told in restores:
+        print(visible(told))
     print(f"the audit chain verifies: {what}")
     return 0
 

@@ -25,6 +25,8 @@ COMMANDS = {
     "mcp": ("casemate.cli.mcp", "read-only tools for an agent, over MCP on standard input and output"),
     "model": ("casemate.cli.model", "add, use, verify and remove language models; apply and roll back bundles"),
     "knowledge": ("casemate.cli.knowledge", "build, import, look up and search the reference index"),
+    "backup": ("casemate.cli.backup", "copy the store while it is in use, and verify the copy"),
+    "restore": ("casemate.cli.restore", "put a backup back, and say so in the audit chain"),
     "audit": ("casemate.cli.audit", "verify or export the audit chain"),
     "factory": ("casemate.cli.factory", "train, convert, quantise, judge and package models"),
     "bench": ("casemate.cli.bench", "measure quality and speed on this machine"),

@@ -53,6 +53,9 @@ class Kind(Protocol):
     def make_ready(self, connection: Connection) -> None:
         """Make what this kind needs beside the tables."""
 
+    def copy(self, engine: Engine, target: Path) -> None:
+        """Copy the database as it is at one moment into a new file; `WrongUsage` where its own tools do that."""
+
     def explain(self, error: Exception) -> StoreFailed:
         """Say what a failure means."""
 
@@ -109,6 +112,11 @@ class Database:
         # would otherwise fork the chain, or fail half-way.
         with self._explained(), self._writing.connect() as connection, connection.begin():
             yield connection
+
+    def copy_to(self, target: Path) -> None:
+        """Copy the database as it is at one moment into a new file."""
+        with self._explained():
+            self.kind.copy(self._engine, target)
 
     def close(self) -> None:
         """Let go of every connection."""

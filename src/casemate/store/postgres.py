@@ -112,6 +112,10 @@ class Postgres:
     def make_ready(self, connection: Connection) -> None:
         """Make nothing yet."""
 
+    def copy(self, engine: Engine, target: Path) -> None:  # noqa: ARG002 - the port's signature
+        """Leave copies to PostgreSQL's own program, which knows how."""
+        raise WrongUsage(f"{self.name} is backed up by PostgreSQL's own pg_dump", way_out="see docs/howto/backup.md")
+
     def explain(self, error: Exception) -> StoreFailed:
         """Name the database, what the server says, without the values it quotes, and what to do."""
         state = getattr(error, "sqlstate", None) or ""

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,15 @@ class Sqlite:
 
     def make_ready(self, connection: Connection) -> None:
         """Make nothing."""
+
+    def copy(self, engine: Engine, target: Path) -> None:
+        """Copy the file by SQLite's own backup: one state of it, while others read and write."""
+        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        with engine.connect() as connection, closing(sqlite3.connect(target)) as copy:
+            raw = connection.connection.driver_connection
+            assert raw is not None
+            raw.backup(copy)  # in one step: a writer between two steps would make it begin again
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
 
     def explain(self, error: Exception) -> StoreFailed:
         """Name the file, what SQLite says, and what to do."""

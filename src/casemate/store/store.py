@@ -9,7 +9,7 @@ from typing import BinaryIO, Self
 
 from sqlalchemy import insert, select
 
-from casemate.audit import ChainFault, NewAuditEvent, Seal, export_chain
+from casemate.audit import GENESIS, ChainFault, NewAuditEvent, Seal, export_chain
 from casemate.audit.chain import write_time
 from casemate.core.alert import Lease
 from casemate.core.audit import AuditEvent
@@ -94,6 +94,32 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    # Copies
+
+    @property
+    def chain_name(self) -> str:
+        """What the audit chain is called in checkpoints: the name of the file, or of the database."""
+        return self._ledger.chain_name
+
+    @property
+    def audit_folder(self) -> Path:
+        """Where the signing key and the checkpoints are."""
+        return self._seal.folder
+
+    def copy_to(self, target: Path) -> None:
+        """Copy the database as it is at one moment into a new file, while others go on; `WrongUsage` on a server."""
+        self._database.copy_to(target)
+
+    def head(self) -> tuple[int, str]:
+        """Give the number and the digest of the last audit event, 0 and zeros where there is none."""
+        with self._database.reading() as connection:
+            head = chain.head_of(connection)
+        return (0, GENESIS) if head is None else (head[0], str(head[1]))
+
+    def digest_of_event(self, number: int) -> str:
+        """Give the digest of one audit event, empty when there is none of that number."""
+        return next((str(event.digest) for event in self.audit_events() if event.number == number), "")
 
     # Texts and what was read
 
