@@ -126,3 +126,55 @@ informed = ["reader"]
     assert not policy.duties(Disposition.TRUE_POSITIVE, Marking.AMBER).second
     assert policy.duties(Disposition.TRUE_POSITIVE, Marking.AMBER).responsible == policy.deciding_roles
     assert policy.digest == Policy().digest
+
+
+OIDC = """
+[oidc]
+issuer = "https://id.example"
+hosts = ["id.example"]
+client_id = "casemate"
+address = "https://casemate.example"
+[[oidc.grants]]
+value = "soc"
+role = "analyst"
+clearance = "amber"
+"""
+
+
+def test_an_issuer_is_read_and_changes_no_result(tmp_path: Path):
+    policy = load_policy(written(tmp_path, OIDC))
+    assert policy.oidc.grants[0].clearance is Marking.AMBER
+    assert policy.digest == Policy().digest
+    assert load_policy(
+        written(tmp_path, OIDC.replace("https://id.example", "http://127.0.0.1:9").replace('["id', '["127.0.0.1", "id'))
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('hosts = ["id.example"]', "", "oidc.issuer is on a host that oidc.hosts does not name"),
+        ('"https://id.example"', '"http://id.example"', "oidc.issuer must be https"),
+        ('"https://id.example"', '"https://id.example@evil.example"', "oidc.issuer has what"),
+        ('"https://id.example"', '"https://id.example:x"', "oidc.issuer is no address"),
+        ('"https://id.example"', '"https://evil.example\\\\@id.example"', "oidc.issuer"),
+        ('issuer = "https://id.example"', "", "oidc.issuer is missing"),
+        ('client_id = "casemate"', "", "oidc.client_id is missing"),
+        ("https://casemate.example", "https://casemate.example/path", "oidc.address is scheme and host only"),
+        ("https://casemate.example", "http://casemate.example", "oidc.address must be https"),
+        ("[[oidc", 'secret_file = "a"\nsecret_environment = "B"\n[[oidc', "not both"),
+        ("[[oidc", 'secret_environment = "$B"\n[[oidc', "secret_environment"),
+        ("[[oidc", 'scopes = ["profile"]\n[[oidc', "oidc.scopes"),
+        ('role = "analyst"', 'role = "king"', "role"),
+        ('clearance = "amber"', "", "clearance"),
+    ],
+)
+def test_an_issuer_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, named: str):
+    assert old in OIDC
+    with pytest.raises(WrongUsage, match=named):
+        load_policy(written(tmp_path, OIDC.replace(old, new)))
+
+
+def test_an_issuer_whom_nobody_can_come_in_by_is_refused(tmp_path: Path):
+    with pytest.raises(WrongUsage, match="nobody could sign in"):
+        load_policy(written(tmp_path, OIDC.partition("[[")[0]))

@@ -43,12 +43,19 @@ def run(arguments: argparse.Namespace) -> int:
     healthy = _tell_knowledge() & _tell_models(policy)
     print(f"policy {policy.digest[:16]}: engines {', '.join(policy.engines)}; marking {policy.default_marking.label}")
     print(f"  language-model servers may be asked on: {', '.join(policy.engine_hosts) or 'no host'}")
-    outside = [host for host in policy.engine_hosts if host not in LOOPBACK]
-    if outside and "server" in policy.engines:
-        print(f"what would leave this machine: prompts, to {', '.join(outside)}, when a model on one of them is asked")
-    else:
-        print("what would leave this machine: nothing")
+    for line in _leaving(policy):
+        print(f"what would leave this machine: {line}")
     return 0 if healthy else 4
+
+
+def _leaving(policy: Policy) -> list[str]:
+    outside = [host for host in policy.engine_hosts if host not in LOOPBACK]
+    told = []
+    if outside and "server" in policy.engines:
+        told.append(f"prompts, to {', '.join(outside)}, when a model on one of them is asked")
+    if policy.oidc.issuer:
+        told.append(f"sign-ins, to {', '.join(policy.oidc.hosts)}")
+    return told or ["nothing"]
 
 
 def _tell_knowledge() -> bool:

@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     from casemate.web.app import make_app
     from casemate.web.crew import Crew
+    from casemate.web.oidc import check_ready
     from casemate.web.serving import Address, listen, serve
     from casemate.web.site import Site
 
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if url == "none":
         raise WrongUsage("a service has to keep what it takes", way_out="give --store sqlite:///PATH or leave it out")
     policy = open_policy(arguments)
+    check_ready(policy.oidc)
     address = Address(arguments.host, arguments.port, arguments.tls_cert, arguments.tls_key)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -49,5 +49,9 @@ class ConnectorFailed(CasemateError):
     """Another program could not be reached, refused, or gave something that is no answer."""
 
 
+class IssuerFailed(CasemateError):
+    """The site's issuer of sign-ins could not be asked, or gave an answer that makes no sense."""
+
+
 class StoreFailed(CasemateError):
     """The database could not be opened, read or written."""

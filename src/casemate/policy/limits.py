@@ -75,6 +75,11 @@ class Limits:
     syslog_per_second: int = 10_000  # messages from one sender; over TCP the sender waits, over UDP they are dropped
     syslog_waiting: int = 20_000  # messages received and not yet stored
     syslog_idle_seconds: float = 600.0  # a connection that says nothing for so long is closed
+    # sign-in by an OpenID Connect issuer
+    sign_in_seconds: float = 600.0  # from leaving for the issuer to coming back
+    issuer_seconds: float = 10.0  # everything that one sign-in asks the issuer
+    issuer_answer_bytes: int = 1 * MIB  # one answer of the issuer
+    clock_skew_seconds: float = 60.0  # by which the issuer's clock may be off
     # language model
     model_file_bytes: int = 64 * GIB  # one GGUF
     model_header_bytes: int = 64 * MIB  # its header

@@ -16,6 +16,7 @@ from casemate.core.digest import Digest, digest_value
 from casemate.core.errors import WrongUsage
 from casemate.core.marking import Marking
 from casemate.policy.limits import Limits
+from casemate.policy.oidc import Oidc, fault_of_oidc
 from casemate.policy.quota import Price, Quota, fault_of
 from casemate.policy.review import Duties, Reviewing, duties_of, fault_of_review
 
@@ -36,7 +37,8 @@ class Policy:
     `learn_from_reviews` lets the factory make training rows of reviewed cases; it is the reader's consent, off by
     default. `quota` bounds the use of a language model, `prices` are what that use is set beside. `service_hosts`
     are the names that the service answers to; by default those of the address it listens on. `review` says when a
-    second person must confirm a disposition, and who is responsible, accountable, consulted and informed.
+    second person must confirm a disposition, and who is responsible, accountable, consulted and informed. `oidc` is
+    the site's own issuer to sign in with, none by default.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -55,6 +57,7 @@ class Policy:
     trusted_keys: tuple[str, ...] = ()
     learn_from_reviews: bool = False
     review: Reviewing = field(default_factory=Reviewing)
+    oidc: Oidc = field(default_factory=Oidc)
     limits: Limits = field(default_factory=Limits)
     quota: Quota = field(default_factory=Quota)
     prices: tuple[Price, ...] = ()
@@ -72,7 +75,7 @@ class Policy:
 @lru_cache(maxsize=8)
 def _digest_of(policy: Policy) -> Digest:  # asked for several times a case
     plain = dataclasses.asdict(policy)
-    del plain["prices"], plain["service_hosts"], plain["connector_hosts"], plain["review"]
+    del plain["prices"], plain["service_hosts"], plain["connector_hosts"], plain["review"], plain["oidc"]
     return digest_value(plain)
 
 
@@ -108,7 +111,7 @@ def _check_values(policy: Policy, file: Path) -> None:
     for key in policy.trusted_keys:
         if not re.fullmatch(r"ed25519:[0-9a-f]{64}", key):
             raise WrongUsage(f"policy {file}: trusted_keys: {key[:80]!r}", way_out="write ed25519:HEX, 64 digits")
-    if fault := fault_of(policy.quota, policy.prices) or fault_of_review(policy.review):
+    if fault := fault_of(policy.quota, policy.prices) or fault_of_review(policy.review) or fault_of_oidc(policy.oidc):
         raise WrongUsage(f"policy {file}: {fault}", way_out="see docs/policy.md")
     for network in policy.own_networks:
         try:

@@ -45,6 +45,11 @@ def add_connectors(connection: Connection) -> None:
     metadata.create_all(connection, tables=[metadata.tables[name] for name in ("cursors", "pushes")])
 
 
+def add_identities(connection: Connection) -> None:
+    """Version 5: sign-in by an issuer of the site."""
+    metadata.create_all(connection, tables=[metadata.tables[name] for name in ("pending_sign_ins", "identities")])
+
+
 def add_column(connection: Connection, column: Column[Any]) -> None:
     """Add to a table that is there a column that `tables.py` says, in the words of the database at hand."""
     words = CreateColumn(column).compile(dialect=connection.dialect)
@@ -52,7 +57,7 @@ def add_column(connection: Connection, column: Column[Any]) -> None:
     connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {words}")
 
 
-STEPS: tuple[Step, ...] = (add_drafts, add_service, add_connectors)
+STEPS: tuple[Step, ...] = (add_drafts, add_service, add_connectors, add_identities)
 """What turns version 1 into 2, 2 into 3, ...; version 1 is the first released layout.
 
 PostgreSQL came in with version 4: a step behind the first three must run there as well as on SQLite. `add_column` and

@@ -134,7 +134,7 @@ class People:
         with self._ledger.changing() as change:
             number = _number(change.connection, name)
             if disabled or (role is not None and role is not Role.ADMIN):
-                _keep_an_admin(change.connection, number)
+                keep_an_admin(change.connection, number)
             if values:
                 change.connection.execute(update(people).where(people.c.number == number).values(values))
             change.connection.execute(delete(sessions).where(sessions.c.person == number))
@@ -339,7 +339,8 @@ def _number(connection: Connection, name: str) -> int:
     return int(number)
 
 
-def _keep_an_admin(connection: Connection, number: int) -> None:
+def keep_an_admin(connection: Connection, number: int) -> None:
+    """Refuse (`InConflict`) to take the role from the last enabled administrator."""
     # Locked until the transaction ends, so that two administrators cannot demote each other at the same time.
     held = select(people.c.number).where(people.c.role == Role.ADMIN.value, people.c.disabled == 0)
     admins = connection.execute(held.with_for_update()).scalars().all()

@@ -27,6 +27,7 @@ from casemate.store.cursors import Cursors
 from casemate.store.database import Database
 from casemate.store.drafts import get_drafts, put_draft
 from casemate.store.features import StoredFeatures
+from casemate.store.identities import Identities
 from casemate.store.ledger import Ledger, open_seal
 from casemate.store.packing import pack, unpack
 from casemate.store.people import People
@@ -290,6 +291,10 @@ class Store:
     def people(self) -> People:
         """Give the accounts, sessions and tokens."""
         return People(self._ledger)
+
+    def identities(self) -> Identities:
+        """Give the sign-ins by an outside issuer, and the accounts that belong to its subjects."""
+        return Identities(self._ledger)
 
     # Drafts
 

@@ -306,6 +306,26 @@ tokens = Table(
     UniqueConstraint("person", "name"),
 )
 
+# Sign-in by an issuer of the site: sign-ins under way, and the accounts that it vouches for.
+pending_sign_ins = Table(
+    "pending_sign_ins",
+    metadata,
+    Column("state", DIGEST, primary_key=True),  # of what the issuer is told to send back
+    Column("browser", DIGEST, nullable=False),  # of a cookie of the browser that was sent
+    Column("nonce", Chars, nullable=False),
+    Column("verifier", Chars, nullable=False),  # RFC 7636
+    Column("wanted", Chars, nullable=False),  # the page the person came for
+    Column("begun", TIME, nullable=False, index=True),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", Chars, primary_key=True),
+    Column("subject", Chars, primary_key=True),
+    Column("person", ForeignKey("people.number"), nullable=False, index=True),
+)
+
 # Words of cases, for the full-text search: the same statement finds them in every database.
 case_words = Table(
     "case_words",

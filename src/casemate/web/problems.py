@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from casemate.core.errors import (
     CasemateError,
     InConflict,
+    IssuerFailed,
     NotTrusted,
     OutOfTurn,
     RefusedByPolicy,
@@ -31,6 +32,7 @@ STATUSES: dict[type[CasemateError], int] = {
     RefusedByPolicy: 403,
     NotTrusted: 503,
     StoreFailed: 503,
+    IssuerFailed: 502,
 }
 """Kind of error -> HTTP status, the first that fits; anything else is 500."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from casemate.core.person import Right
 from casemate.web.api import cases, evidence, people, queue, system
-from casemate.web.pages import accounts, board, case, inbox, sign_in
+from casemate.web.pages import accounts, board, case, inbox, oidc, sign_in
 
 V1 = "/api/v1"
 
@@ -74,6 +74,8 @@ PLAIN: tuple[Route, ...] = (
 PAGES: tuple[Route, ...] = (
     Route("GET", "/sign-in", sign_in.show_sign_in, Right.NOBODY),
     Route("POST", "/sign-in", sign_in.sign_in, Right.NOBODY),
+    Route("GET", "/sign-in/oidc", oidc.leave, Right.NOBODY, 303, (404,)),
+    Route("GET", "/sign-in/oidc/back", oidc.come_back, Right.NOBODY, 303, (404,)),
     Route("POST", "/sign-out", sign_in.sign_out, Right.SELF),
     Route("GET", "/password", sign_in.show_password, Right.SELF),
     Route("POST", "/password", sign_in.change_password, Right.SELF),

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from math import ceil
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Form, Request, Response
 from starlette.responses import RedirectResponse
@@ -41,7 +42,7 @@ def check_in(site: Site, name: str, password: str, address: str, ended: str = ""
 
 def show_sign_in(request: Request, next: str = "/") -> Response:  # noqa: A002 - the name in the address
     """Show the form."""
-    return render_page(request, "sign_in", {"next": _inside(next), "wrong": ""})
+    return _form(request, next)
 
 
 def sign_in(
@@ -55,10 +56,15 @@ def sign_in(
     _check_same_site(request)
     begun = check_in(site, name, password, address_of(request), request.cookies.get(COOKIE, ""))
     if begun is None:
-        return render_page(request, "sign_in", {"next": _inside(next), "wrong": WRONG}, status=401)
+        return _form(request, next, WRONG, 401)
     value, session = begun
-    where = "/password" if session.person.must_change else _inside(next)
+    where = "/password" if session.person.must_change else inside(next)
     return RedirectResponse(where, 303, {"Set-Cookie": cookie_line(value, secure=site.secure)})
+
+
+def _form(request: Request, wanted: str, wrong: str = "", status: int = 200) -> Response:
+    issuer = urlsplit(site_of(request).policy.oidc.issuer).hostname or ""
+    return render_page(request, "sign_in", {"next": inside(wanted), "wrong": wrong, "issuer": issuer}, status=status)
 
 
 def sign_out(request: Request, visit: Asked) -> Response:
@@ -102,7 +108,7 @@ def _why_not(site: Site, person: Person, old: str, new: str, address: str) -> st
     return f"The new password needs {weak}." if weak else ""
 
 
-def _inside(address: str) -> str:
+def inside(address: str) -> str:
     """Keep an address only if it leads to a page of this site."""
     fine = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
     return address if fine else "/"
