@@ -26,7 +26,7 @@ ATTRIBUTES = set(
         """lang charset name content rel href type src defer class id role method action value title placeholder
 maxlength for selected checked min max inputmode required disabled open tabindex download datetime rel autocomplete
 autofocus data-row data-live width height x y x1 x2 y1 y2 cx cy r rx viewbox preserveaspectratio text-anchor minlength
-aria-label aria-labelledby aria-current aria-hidden""",
+aria-label aria-labelledby aria-current aria-hidden scope""",
     )
 )
 
@@ -221,9 +221,12 @@ def test_the_board_counts_what_the_clearance_reaches(made: Case, store: Store, a
     board = store.cleared(Marking.RED).board(14)
     assert board.days[-1].alerts + board.days[-2].alerts == sum(3 + 40 * (place % 3) for place in range(6))
     assert sum(day.decided for day in board.days) == 1
-    assert [(one.agreed, one.judged) for one in board.dispositions] == [(0, 1)]
-    assert [(one.agreed, one.judged) for one in board.findings] == [(1, 1)]
-    assert board.first_word is not None
+    said = {(maker.about, maker.name): (maker.weeks[-1].agreed, maker.weeks[-1].judged) for maker in board.makers}
+    assert [count for (about, _name), count in said.items() if about == "disposition"] == [(0, 1)]
+    assert [count for (about, _name), count in said.items() if about == "finding"] == [(1, 1)]
+    assert (len(board.first_looks), len(board.decisions)) == (0, 1)
+    analyst.get(f"/cases/{made.id}")
+    assert len(store.cleared(Marking.RED).board(14).first_looks) == 1
     below = store.cleared(Marking.CLEAR).board(14)
-    assert (sum(day.alerts for day in below.days), below.compared, below.decision) == (43, 0, None)
+    assert (sum(day.alerts for day in below.days), below.makers, below.decisions) == (43, (), ())
     assert "43 alerts" in sign_in(store, app, Role.READER, Marking.CLEAR).get("/board").text

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from casemate.cli.case_drafts import ACTIONS as DRAFTING
 from casemate.cli.case_drafts import add_actions
@@ -13,7 +14,12 @@ from casemate.cli.terminal import tell, visible, write_result
 from casemate.cli.triage import FORMATS
 from casemate.core.assessment import Disposition
 from casemate.core.case import Answer, Case, Decision, Review, State, Verdict
+from casemate.core.draft import Draft
 from casemate.core.errors import WrongUsage
+from casemate.core.marking import Marking
+
+if TYPE_CHECKING:
+    from casemate.store import Store
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,13 +86,25 @@ def _missing(case_id: str) -> WrongUsage:
     return WrongUsage(f"there is no case {case_id}", way_out="`casemate case list` shows the cases there are")
 
 
+def _as_shown(store: "Store", case_id: str) -> tuple[Case, tuple[Draft, ...]]:
+    """Read a case and its drafts, without the proposals of one that the service shows without them for now."""
+    seen = store.cleared(Marking.RED)
+    found = seen.case_at(case_id)
+    if found is None:
+        raise _missing(case_id)
+    return found[0], seen.drafts(case_id)
+
+
 def _list(arguments: argparse.Namespace) -> int:
+    from casemate.store import CaseQuery
+
     with open_store(arguments.store, open_policy(arguments)) as store:
         state = State(arguments.state) if arguments.state else None
-        lines = store.cases(limit=arguments.limit, state=state)
+        lines = store.cleared(Marking.RED).cases(CaseQuery(state), arguments.limit).rows
     for line in lines:
         when = f"{line.created:%Y-%m-%d %H:%M}"
-        print(f"{line.id}  {when}  {line.state.value:15}  {line.disposition.value:15}  {visible(line.title)[:70]}")
+        disposition = "no proposals" if line.withheld else line.disposition.value
+        print(f"{line.id}  {when}  {line.state.value:15}  {disposition:15}  {visible(line.title)[:70]}")
     if not lines:
         tell("no cases yet: `casemate triage PATH` makes one")
     return 0
@@ -98,10 +116,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from casemate.stages.export import render_text
 
     with open_store(arguments.store, open_policy(arguments)) as store:
-        case = store.case(arguments.id)
-        if case is None:
-            raise _missing(arguments.id)
-        drafts = store.drafts(case.id)
+        case, drafts = _as_shown(store, arguments.id)
         text = render_text(case, store.texts_of(case.id), drafts, colour=sys.stdout.isatty())
         write_result(text.encode(), None)
     return 0
@@ -154,7 +169,9 @@ def _review(arguments: argparse.Namespace) -> int:
         case, revision = found
         review = _make_review(arguments, case)
         decided = review_case(store, policy, case.id, revision, review).case
-    print(f"{case.id} is now {decided.state.value}: {decided.disposition.value}, by {visible(review.reviewer)}")
+        withheld = store.cleared(Marking.RED).withheld(case.id)
+    stands = "" if withheld else f": {decided.disposition.value}"
+    print(f"{case.id} is now {decided.state.value}{stands}, by {visible(review.reviewer)}")
     return 0
 
 
@@ -176,10 +193,8 @@ def _export(arguments: argparse.Namespace) -> int:
     from casemate.stages.export import render
 
     with open_store(arguments.store, open_policy(arguments)) as store:
-        case = store.case(arguments.id)
-        if case is None:
-            raise _missing(arguments.id)
-        data = render(case, arguments.format, store.texts_of(case.id), store.drafts(case.id))
+        case, drafts = _as_shown(store, arguments.id)
+        data = render(case, arguments.format, store.texts_of(case.id), drafts)
         write_result(data, arguments.output)
         body = (("format", arguments.format), ("sha256", digest_bytes(data)), ("reviewed", str(case.reviewed).lower()))
         store.record(NewAuditEvent(actor(), "case.exported", case.id, body))

@@ -12,10 +12,7 @@ from casemate.core.errors import QuotaReached
 from casemate.pipeline.tools import Tools
 from casemate.policy import Quota
 from casemate.stages.generate.metered import Metered
-from casemate.store import Store
-
-ASKED = "model.asked"
-"""Action of the audit event that each request to a model leaves; its subject is the case."""
+from casemate.store import ASKED, Store
 
 
 def meter(tools: Tools, store: Store, case_id: str, actor: str, task: str) -> Tools:
@@ -30,7 +27,8 @@ def meter(tools: Tools, store: Store, case_id: str, actor: str, task: str) -> To
 
     def record(cost: Cost, adapter: Digest | None) -> None:
         body = (("task", task), ("model", str(model.digest)), ("adapter", str(adapter or "")), *_written(cost))
-        store.record(NewAuditEvent(actor, ASKED, case_id, body))
+        name = f"{model.name} {str(model.digest)[:12]}"
+        store.record_use(NewAuditEvent(actor, ASKED, case_id, body), name, task, cost)
 
     return replace(tools, model=Metered(model, check, record))
 

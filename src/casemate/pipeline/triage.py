@@ -96,7 +96,7 @@ def triage(
     body = (("evidence", str(len(case.evidence))), ("model", str(case.run.model or "none")))
     event = NewAuditEvent(order.actor, "case.proposed", case_id, body)
     features = _features_of(case.observables, case.findings, readings)
-    store.save_case(case, event, features, run_key, edition_of(tools), order.lease)
+    store.save_case(case, event, features, run_key, edition_of(tools), order.lease, tools.policy.baseline)
     return Outcome(case, repeated=False, unread=tuple(unread))
 
 

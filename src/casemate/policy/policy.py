@@ -15,6 +15,7 @@ from casemate.core.assessment import Disposition
 from casemate.core.digest import Digest, digest_value
 from casemate.core.errors import WrongUsage
 from casemate.core.marking import Marking
+from casemate.policy.baseline import Baseline, fault_of_baseline
 from casemate.policy.limits import Limits
 from casemate.policy.oidc import Oidc, fault_of_oidc
 from casemate.policy.quota import Price, Quota, fault_of
@@ -38,7 +39,8 @@ class Policy:
     default. `quota` bounds the use of a language model, `prices` are what that use is set beside. `service_hosts`
     are the names that the service answers to; by default those of the address it listens on. `review` says when a
     second person must confirm a disposition, and who is responsible, accountable, consulted and informed. `oidc` is
-    the site's own issuer to sign in with, none by default.
+    the site's own issuer to sign in with, none by default. `baseline` measures what proposals save, by a sample of
+    cases that is shown without them.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -61,10 +63,11 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     quota: Quota = field(default_factory=Quota)
     prices: tuple[Price, ...] = ()
+    baseline: Baseline = field(default_factory=Baseline)
 
     @property
     def digest(self) -> Digest:
-        """Name this policy by all that decides a result; prices, host names and what people may do do not."""
+        """Name this policy by all that decides a result; prices, hosts, measuring and what people may do do not."""
         return _digest_of(self)
 
     def duties(self, disposition: Disposition, marking: Marking) -> Duties:
@@ -75,7 +78,8 @@ class Policy:
 @lru_cache(maxsize=8)
 def _digest_of(policy: Policy) -> Digest:  # asked for several times a case
     plain = dataclasses.asdict(policy)
-    del plain["prices"], plain["service_hosts"], plain["connector_hosts"], plain["review"], plain["oidc"]
+    for name in ("prices", "service_hosts", "connector_hosts", "review", "oidc", "baseline"):
+        del plain[name]
     return digest_value(plain)
 
 
@@ -111,7 +115,8 @@ def _check_values(policy: Policy, file: Path) -> None:
     for key in policy.trusted_keys:
         if not re.fullmatch(r"ed25519:[0-9a-f]{64}", key):
             raise WrongUsage(f"policy {file}: trusted_keys: {key[:80]!r}", way_out="write ed25519:HEX, 64 digits")
-    if fault := fault_of(policy.quota, policy.prices) or fault_of_review(policy.review) or fault_of_oidc(policy.oidc):
+    fault = fault_of(policy.quota, policy.prices) or fault_of_review(policy.review) or fault_of_oidc(policy.oidc)
+    if fault := fault or fault_of_baseline(policy.baseline):
         raise WrongUsage(f"policy {file}: {fault}", way_out="see docs/policy.md")
     for network in policy.own_networks:
         try:

@@ -3,9 +3,10 @@
 from casemate.audit import NewAuditEvent
 from casemate.store.cases import CaseLine
 from casemate.store.cleared import CaseQuery, Cleared, ObservableQuery, Opened
-from casemate.store.cleared_board import Agreement, Board, Day
+from casemate.store.cleared_board import Board, Day, Judged, Maker
 from casemate.store.cleared_groups import GroupQuery, RawAlert
 from casemate.store.codec import case_from_json, case_to_json
+from casemate.store.model_uses import ASKED
 from casemate.store.pages import Page, UnknownCursor
 from casemate.store.people import Account, People, Session, Token
 from casemate.store.queue import LeaseLost, Queue, owner_name
@@ -14,15 +15,17 @@ from casemate.store.store import Store
 from casemate.store.texts import StoredTexts, TextLine, TextWriter
 
 __all__ = [
+    "ASKED",
     "Account",
-    "Agreement",
     "Board",
     "CaseLine",
     "CaseQuery",
     "Cleared",
     "Day",
     "GroupQuery",
+    "Judged",
     "LeaseLost",
+    "Maker",
     "NewAuditEvent",
     "ObservableQuery",
     "Opened",

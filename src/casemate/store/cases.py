@@ -17,13 +17,17 @@ from casemate.core.marking import Marking
 from casemate.store.case_words import put_words
 from casemate.store.codec import case_from_json, case_to_json
 from casemate.store.features import feature_key
+from casemate.store.judgements import put_judgements
 from casemate.store.packing import pack, storable, unpack
 from casemate.store.tables import cases, features, reviews
 
 
 @dataclass(frozen=True, slots=True)
 class CaseLine:
-    """One case in a list; `revision` counts how often it was written."""
+    """One case in a list; `revision` counts how often it was written.
+
+    While `withheld` is true the title is the sender's, and disposition and priority say nothing.
+    """
 
     id: str
     created: datetime
@@ -33,6 +37,7 @@ class CaseLine:
     disposition: Disposition
     priority: int
     revision: int
+    withheld: bool = False
 
 
 def put_case(connection: Connection, case: Case, held: Iterable[Feature], edition: str) -> Digest | None:
@@ -84,6 +89,7 @@ def put_review(connection: Connection, decided: Case, revision: int) -> Digest:
     values = _columns(decided, data, digest) | {"revision": revision + 1}
     connection.execute(update(cases).where(cases.c.number == row.number).values(values))
     connection.execute(insert(reviews).values(_review_row(row.number, decided)))
+    put_judgements(connection, row.number, decided)
     return digest
 
 

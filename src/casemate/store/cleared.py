@@ -7,6 +7,7 @@ query of it, here and in `cleared_groups.py`, goes through the one condition of 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
@@ -29,8 +30,9 @@ from casemate.store.features import StoredFeatures
 from casemate.store.packing import storable, unpack
 from casemate.store.pages import Page, read_cursor, write_cursor
 from casemate.store.shelf import Decoded, Shelf, make_observables, make_timeline
-from casemate.store.tables import blobs, cases
+from casemate.store.tables import blobs, cases, looks
 from casemate.store.texts import StoredTexts
+from casemate.store.trials import IN_TURN, is_withheld, withheld_title, withheld_titles, without_proposals
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,16 @@ class ObservableQuery:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A case as a person may see it, its revision, and the numbers of what was left out of it for speed."""
+    """A case as a person may see it, its revision, and the numbers of what was left out of it for speed.
+
+    `withheld` says that it is shown without proposals until it is decided.
+    """
 
     case: Case
     revision: int
     observables: int
     entries: int
+    withheld: bool
 
 
 class Cleared(ClearedBoard):
@@ -80,8 +86,9 @@ class Cleared(ClearedBoard):
             listing = listing.where(or_(cases.c.created < created, after))
         with self._database.reading() as connection:
             rows = connection.execute(listing.order_by(cases.c.created.desc(), cases.c.id).limit(limit + 1)).all()
+            titles = withheld_titles(connection, [row.id for row in rows])
         more = write_cursor([rows[limit - 1].created, rows[limit - 1].id]) if len(rows) > limit else ""
-        return Page(tuple(case_line(row) for row in rows[:limit]), more)
+        return Page(tuple(_withheld_line(case_line(row), titles) for row in rows[:limit]), more)
 
     def count_cases(self, query: CaseQuery) -> int:
         """Count the cases that a query finds."""
@@ -90,6 +97,8 @@ class Cleared(ClearedBoard):
 
     def _matching(self, listing: Select[Any], query: CaseQuery) -> Select[Any]:
         listing = listing.where(self._seen(cases))
+        if query.disposition is not None or query.priority is not None:
+            listing = listing.where(~is_withheld())  # a filter must not tell what is proposed
         for column, wanted in (
             (cases.c.state, query.state),
             (cases.c.disposition, query.disposition),
@@ -111,7 +120,7 @@ class Cleared(ClearedBoard):
             if row is None:
                 return None
             case = self._shelf.whole(self._shelf.decoded(row.digest, row.data, f"case {case_id}"))
-            return self._without_hidden(connection, case), int(row.revision)
+            return self._as_shown(connection, case)[0], int(row.revision)
 
     def opened(self, case_id: str) -> Opened | None:
         """Read a case without its observables and timeline, which may be many, and count those."""
@@ -120,8 +129,20 @@ class Cleared(ClearedBoard):
             if row is None:
                 return None
             decoded = self._shelf.decoded(row.digest, row.data, f"case {case_id}")
-            case = self._without_hidden(connection, decoded.case)
-        return Opened(case, int(row.revision), len(decoded.observables), len(decoded.timeline))
+            case, withheld = self._as_shown(connection, decoded.case)
+        return Opened(case, int(row.revision), len(decoded.observables), len(decoded.timeline), withheld)
+
+    def withheld(self, case_id: str) -> bool:
+        """Tell whether the proposals of a case are withheld until it is decided."""
+        with self._database.reading() as connection:
+            return withheld_title(connection, case_id) is not None
+
+    def looks(self, case_id: str) -> tuple[tuple[str, datetime], ...]:
+        """Give who may decide and first opened a case when, the earliest first."""
+        query = select(looks.c.person, looks.c.time).join(cases, cases.c.number == looks.c.case)
+        query = query.where(cases.c.id == storable(case_id), self._seen(cases)).order_by(looks.c.time, looks.c.person)
+        with self._database.reading() as connection:
+            return tuple((str(row.person), datetime.fromisoformat(row.time)) for row in connection.execute(query))
 
     def observables(self, query: ObservableQuery, limit: int, cursor: str = "") -> Page[Observable] | None:
         """Give observables of a case in the order first seen; None when there is no such case."""
@@ -160,16 +181,26 @@ class Cleared(ClearedBoard):
         query = select(cases.c.data, cases.c.digest, cases.c.revision, cases.c.edition)
         return connection.execute(query.where(cases.c.id == storable(case_id), self._seen(cases))).one_or_none()
 
+    def _as_shown(self, connection: Connection, case: Case) -> tuple[Case, bool]:
+        title = withheld_title(connection, case.id)
+        if title is not None:
+            return without_proposals(case, title), True
+        return self._without_hidden(connection, case), False
+
     def _without_hidden(self, connection: Connection, case: Case) -> Case:
-        # Related cases and how many cases share something were found among all cases.
-        if self.clearance is list(Marking)[-1] or not case.related:
+        # Related cases and how many cases share something were found among all cases. What a case whose proposals are
+        # withheld shares with another may tell a finding, and its title does.
+        if not case.related:
             return case
         ids = [storable(related.id) for related in case.related]
-        query = select(cases.c.id).where(cases.c.id.in_(ids), self._seen(cases))
+        query = select(cases.c.id).where(cases.c.id.in_(ids), self._seen(cases), ~is_withheld())
         visible = set(connection.execute(query).scalars())
         related = [related for related in case.related if storable(related.id) in visible]
+        if self.clearance is list(Marking)[-1] and len(related) == len(case.related):
+            return case
         wanted = {Feature(shared.kind, shared.value) for one in related for shared in one.shared}
-        held = self.features().frequencies(tuple(sorted(wanted)), case.id)[1]
+        shown = StoredFeatures(self._database, self._markings, proposed=True)
+        held = shown.frequencies(tuple(sorted(wanted)), case.id)[1]
         counted = tuple(_recount(one, held, len(related) - place) for place, one in enumerate(related))
         return dataclasses.replace(case, related=counted)
 
@@ -193,7 +224,7 @@ class Cleared(ClearedBoard):
     def drafts(self, case_id: str) -> tuple[Draft, ...]:
         """Give what tasks wrote about a case, the last of each, as far as its own marking may be seen."""
         with self._database.reading() as connection:
-            if self._row(connection, case_id) is None:
+            if self._row(connection, case_id) is None or withheld_title(connection, case_id) is not None:
                 return ()
             written = get_drafts(connection, case_id, every=False)
         return tuple(draft for draft in written if draft.marking.value in self._markings)
@@ -206,6 +237,14 @@ class Cleared(ClearedBoard):
         with self._database.reading() as connection:
             packed = connection.execute(select(blobs.c.data).where(blobs.c.digest == evidence)).scalar()
         return None if packed is None else unpack(packed, f"original {evidence}")
+
+
+def _withheld_line(line: CaseLine, titles: Mapping[str, str]) -> CaseLine:
+    if line.id not in titles:
+        return line
+    return dataclasses.replace(
+        line, title=titles[line.id], disposition=Disposition.UNDETERMINED, priority=IN_TURN, withheld=True
+    )
 
 
 def _recount(related: RelatedCase, held: Mapping[Feature, int], order: int) -> RelatedCase:

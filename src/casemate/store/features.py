@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from casemate.core.feature import Feature, Holding
 from casemate.core.marking import Marking
 from casemate.store.database import Database
 from casemate.store.tables import cases, features
+from casemate.store.trials import is_withheld
 
 BATCH = 500  # keys in one statement; databases bound the number of parameters
 
@@ -22,11 +23,15 @@ def feature_key(feature: Feature) -> bytes:
 
 
 class StoredFeatures:
-    """The features of all stored cases, or of those with one of `markings`, for `stages.retrieve`."""
+    """The features of all stored cases, or of those with one of `markings`, for `stages.retrieve`.
 
-    def __init__(self, database: Database, markings: Sequence[str] = tuple(Marking)) -> None:
+    With `proposed` only cases whose proposals are shown count: what others share with them may tell a finding.
+    """
+
+    def __init__(self, database: Database, markings: Sequence[str] = tuple(Marking), *, proposed: bool = False) -> None:
         self._database = database
-        self._seen = cases.c.marking.in_(markings)
+        seen = cases.c.marking.in_(markings)
+        self._seen: ColumnElement[bool] = seen & ~is_withheld() if proposed else seen
 
     def frequencies(self, wanted: Sequence[Feature], exclude: str = "") -> tuple[int, Mapping[Feature, int]]:
         """Count the cases, and for each feature that any of them holds, how many do; `exclude` is not counted."""

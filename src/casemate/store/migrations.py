@@ -9,6 +9,8 @@ from sqlalchemy.schema import CreateColumn
 from casemate.audit import GENESIS
 from casemate.core.errors import StoreFailed
 from casemate.store.case_words import index_all_cases
+from casemate.store.judgements import judge_all_cases
+from casemate.store.model_uses import count_old_uses
 from casemate.store.tables import audit_head, chunks, drafts, metadata, schema_version
 
 Step = Callable[[Connection], None]
@@ -50,6 +52,16 @@ def add_identities(connection: Connection) -> None:
     metadata.create_all(connection, tables=[metadata.tables[name] for name in ("pending_sign_ins", "identities")])
 
 
+BOARD_TABLES = ("looks", "judgements", "trials", "trial_key", "model_uses")
+
+
+def add_board(connection: Connection) -> None:
+    """Version 6: first looks, what people said of proposals, trials, uses of a model; counted from what is there."""
+    metadata.create_all(connection, tables=[metadata.tables[name] for name in BOARD_TABLES])
+    judge_all_cases(connection)
+    count_old_uses(connection)
+
+
 def add_column(connection: Connection, column: Column[Any]) -> None:
     """Add to a table that is there a column that `tables.py` says, in the words of the database at hand."""
     words = CreateColumn(column).compile(dialect=connection.dialect)
@@ -57,7 +69,7 @@ def add_column(connection: Connection, column: Column[Any]) -> None:
     connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {words}")
 
 
-STEPS: tuple[Step, ...] = (add_drafts, add_service, add_connectors, add_identities)
+STEPS: tuple[Step, ...] = (add_drafts, add_service, add_connectors, add_identities, add_board)
 """What turns version 1 into 2, 2 into 3, ...; version 1 is the first released layout.
 
 PostgreSQL came in with version 4: a step behind the first three must run there as well as on SQLite. `add_column` and

@@ -22,6 +22,7 @@ from casemate.store.ledger import Change, Ledger
 from casemate.store.packing import pack, storable, unpack
 from casemate.store.processes import is_alive
 from casemate.store.tables import alert_groups, alerts, deliveries, delivery_parts, idempotency, jobs
+from casemate.store.trials import withheld_title
 
 PART_BYTES = 4 * 1024 * 1024
 KEYS_AT_ONCE = 500
@@ -211,20 +212,22 @@ def settle(change: Change, lease: Lease, case: Case) -> None:
     event = change.tell(NewAuditEvent(MACHINE, "job.done", f"job {lease.job}", (("case", case.id),)))
     ended = {"state": JobState.DONE.value, "ended": write_time(change.now), "owner": None, "lease_until": None}
     change.connection.execute(update(jobs).where(jobs.c.number == lease.job).values(ended))
-    _mark_group(change, row.group, _columns_of(case) | {"case": storable(case.id), "changed": event.number})
+    values = _columns_of(change.connection, case) | {"case": storable(case.id), "changed": event.number}
+    _mark_group(change, row.group, values)
 
 
 def show_case(change: Change, case: Case, changed: int) -> None:
     """Show in a case's group what the case came to."""
-    values = _columns_of(case) | {"changed": changed}
+    values = _columns_of(change.connection, case) | {"changed": changed}
     change.connection.execute(update(alert_groups).where(alert_groups.c.case == storable(case.id)).values(values))
 
 
-def _columns_of(case: Case) -> dict[str, object]:
+def _columns_of(connection: Connection, case: Case) -> dict[str, object]:
     state = GroupState.READY if case.state is State.DRAFT else GroupState(case.state.value)
-    return {
-        "state": state.value,
-        "open": int(case.state is not State.CLOSED),
+    stands: dict[str, object] = {"state": state.value, "open": int(case.state is not State.CLOSED)}
+    if withheld_title(connection, case.id) is not None:
+        return stands  # lists, filters, searches and their order keep to what the sender said
+    return stands | {
         "priority": case.assessment.proposal.priority,
         "disposition": case.disposition.value,
         "title": storable(case.title),

@@ -14,12 +14,13 @@ from casemate.audit.chain import write_time
 from casemate.core.alert import Lease
 from casemate.core.audit import AuditEvent
 from casemate.core.case import Case, State
+from casemate.core.cost import Cost
 from casemate.core.digest import Digest, digest_bytes
 from casemate.core.draft import Draft
 from casemate.core.errors import StoreFailed, WrongUsage
 from casemate.core.feature import Feature
 from casemate.core.marking import Marking
-from casemate.policy import Limits
+from casemate.policy import Baseline, Limits
 from casemate.store import chain
 from casemate.store.cases import CaseLine, count_cases, edition_of_case, get_case, list_cases, put_case, put_review
 from casemate.store.cleared import Cleared
@@ -29,6 +30,7 @@ from casemate.store.drafts import get_drafts, put_draft
 from casemate.store.features import StoredFeatures
 from casemate.store.identities import Identities
 from casemate.store.ledger import Ledger, open_seal
+from casemate.store.model_uses import put_use
 from casemate.store.packing import pack, unpack
 from casemate.store.people import People
 from casemate.store.pushes import Pushes
@@ -37,6 +39,7 @@ from casemate.store.runs import Run, get_run, mark_ended, mark_input, put_run
 from casemate.store.shelf import Shelf
 from casemate.store.tables import blobs, readings
 from casemate.store.texts import StoredTexts, TextWriter
+from casemate.store.trials import end_trial, enter_trial, has_looked, hide_words, put_look
 from casemate.store.verify import CASE_CONTENT, CONTENT, DRAFT_CONTENT, verify_store
 
 
@@ -212,13 +215,15 @@ class Store:
         run: str = "",
         edition: str = "",
         lease: Lease | None = None,
+        baseline: Baseline | None = None,
     ) -> bool:
         """Keep a case that the machine made, its features and the end of its run, in one transaction.
 
         `edition` is that of the texts its citations were made from; `texts_of` reads those again.
         An earlier draft of the same id is replaced. False (and no event) when the case there stays: because it is the
         same, or because a person has decided something on it. With `lease` the job ends in the same transaction, and
-        `LeaseLost` stores nothing when the job is another worker's by now.
+        `LeaseLost` stores nothing when the job is another worker's by now. With `baseline` a case of a job may be drawn
+        to be shown without its proposals.
         """
         if case.reviews or case.state is not State.DRAFT:
             raise WrongUsage(f"case {case.id} was decided on", way_out="use add_review for a person's decision")
@@ -228,6 +233,9 @@ class Store:
                 mark_ended(change.connection, run, case.id, self._now())
             if digest is not None:
                 told = change.tell(dataclasses.replace(event, subject=case.id), CASE_CONTENT, digest)
+                if lease is not None and baseline is not None:
+                    enter_trial(change.connection, case, lease.job, baseline)
+                hide_words(change.connection, case)
                 show_case(change, case, told.number)
             if lease is not None:
                 settle(change, lease, case)
@@ -262,8 +270,20 @@ class Store:
         with self._ledger.changing() as change:
             digest = put_review(change.connection, decided, revision)
             told = change.tell(dataclasses.replace(event, subject=decided.id), CASE_CONTENT, digest)
+            end_trial(change.connection, decided, decided.reviews[-1])
             show_case(change, decided, told.number)
         return revision + 1
+
+    def look(self, case_id: str, person: str) -> None:
+        """Keep when a person first opened a case; a later look changes nothing.
+
+        No audit event tells of it: it is a time that is measured, not something that was decided.
+        """
+        with self._database.reading() as connection:
+            if has_looked(connection, case_id, person):
+                return
+        with self._database.writing() as connection:
+            put_look(connection, case_id, person, self._now())
 
     # The service
 
@@ -323,6 +343,13 @@ class Store:
         """Record something that changed no other state, such as an export."""
         with self._ledger.changing() as change:
             return change.tell(event)
+
+    def record_use(self, event: NewAuditEvent, model: str, task: str, cost: Cost) -> AuditEvent:
+        """Record what one request to a language model took; the event's subject is the case."""
+        with self._ledger.changing() as change:
+            told = change.tell(event)
+            put_use(change.connection, told, model, task, cost)
+        return told
 
     def history(self, subject: str) -> tuple[AuditEvent, ...]:
         """Return what was recorded about one thing, oldest first."""

@@ -1,6 +1,17 @@
 """Every table of the store; `migrations.py` says how an older database becomes this one."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    UniqueConstraint,
+)
 
 from casemate.store.columns import DIGEST, NUMBER, TIME, Chars
 
@@ -334,4 +345,59 @@ case_words = Table(
     Column("case", ForeignKey("cases.number"), primary_key=True, autoincrement=False),
     Index("words_of_case", "case"),
     sqlite_with_rowid=False,
+)
+
+# When a person who may review first opened a case.
+looks = Table(
+    "looks",
+    metadata,
+    Column("case", ForeignKey("cases.number"), primary_key=True, autoincrement=False),
+    Column("person", Chars, primary_key=True),
+    Column("time", TIME, nullable=False, index=True),
+)
+
+# What people said of what was proposed, written when they close a case; `agreed` is 1 or 0.
+judgements = Table(
+    "judgements",
+    metadata,
+    Column("case", ForeignKey("cases.number"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("about", Chars, nullable=False),  # disposition or finding
+    Column("maker", Chars, nullable=False),
+    Column("agreed", Integer, nullable=False),
+    Column("time", TIME, nullable=False, index=True),
+)
+
+# Cases drawn while the policy measures minutes saved: arm `withheld` is shown without proposals until decided.
+trials = Table(
+    "trials",
+    metadata,
+    Column("case", ForeignKey("cases.number"), primary_key=True, autoincrement=False),
+    Column("arm", Chars, nullable=False),
+    Column("title", Chars, nullable=False),  # what the case is called while nothing is proposed: the sender's rule
+    Column("decided", TIME),
+    Column("seconds", Float),  # from the first look of who decided to the decision; null when they never looked
+    Index("trials_open", "arm", "decided"),
+)
+
+trial_key = Table(
+    "trial_key",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("key", LargeBinary, nullable=False),
+)
+
+# What each request to a language model took: the same as the audit event of that number says.
+model_uses = Table(
+    "model_uses",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("case", Chars, nullable=False, index=True),
+    Column("time", TIME, nullable=False, index=True),
+    Column("model", Chars, nullable=False),
+    Column("task", Chars, nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("generated_tokens", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
 )

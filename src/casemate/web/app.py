@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from casemate import __version__
 from casemate.core.person import Right
+from casemate.web.board import Boards
 from casemate.web.doorkeeper import COOKIE, require
 from casemate.web.intake import Intake
 from casemate.web.problems import TYPE, Problem, handle_problems
@@ -38,6 +39,7 @@ def make_app(site: Site) -> FastAPI:
     )
     app.state.site = site
     app.state.intake = Intake(site.store, site.policy.limits, site.figures)
+    app.state.boards = Boards()
     app.state.stopping = threading.Event()
     for route in API + PLAIN:
         _add(app, route, in_schema=route.path.startswith(V1))

@@ -63,6 +63,7 @@ API: tuple[Route, ...] = (
     Route("GET", f"{V1}/people/{{name}}/tokens", people.list_tokens, Right.PEOPLE, fails=(404,)),
     Route("POST", f"{V1}/people/{{name}}/tokens", people.issue_token, Right.PEOPLE, 201, (404, 409)),
     Route("DELETE", f"{V1}/people/{{name}}/tokens/{{token}}", people.revoke_token, Right.PEOPLE, 204, (404,)),
+    Route("GET", f"{V1}/board", system.board, Right.READ),
     Route("GET", f"{V1}/changes", queue.follow, Right.READ, shape=queue.STREAM),
 )
 

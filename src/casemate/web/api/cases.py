@@ -1,5 +1,6 @@
 """Cases: lists, what is in them, what people decide about them, and exports."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,12 +15,14 @@ from casemate.core.audit import AuditEvent
 from casemate.core.case import Answer, Case, Decision, RelatedCase, Review, Run, State, TimelineEntry, Verdict
 from casemate.core.digest import Digest, digest_bytes
 from casemate.core.draft import Draft
+from casemate.core.errors import StoreFailed
 from casemate.core.evidence import Evidence
 from casemate.core.finding import Finding
 from casemate.core.issue import Issue
 from casemate.core.marking import Marking
 from casemate.core.observable import Observable
 from casemate.core.passage import Passage
+from casemate.core.person import Right
 from casemate.pipeline.deciding import Decided as Stored
 from casemate.pipeline.deciding import review_case as store_review
 from casemate.policy import Duties
@@ -62,7 +65,8 @@ class CaseAnswer:
 
     `revision` is what a review is made from: it is refused when somebody else decided in between. `group` is the alert
     group that led to the case, if one did. `duties` says who is responsible, accountable, consulted and informed for
-    the disposition that it has now, and whether a second person must confirm it.
+    the disposition that it has now, and whether a second person must confirm it. While `withheld` is true the case is
+    shown without proposals, because the site measures what they save, until somebody has set the disposition.
     """
 
     id: str
@@ -85,6 +89,7 @@ class CaseAnswer:
     timeline: int
     group: int | None
     duties: Duties
+    withheld: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ class ReviewGiven:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Where the case stands after a review."""
+    """Where the case stands after a review; without a decided disposition it is the proposed one."""
 
     revision: int
     state: State
@@ -166,6 +171,7 @@ def show_case(visit: Asked, case_id: CaseId) -> CaseAnswer:
         timeline=opened.entries,
         group=None if group is None else group.number,
         duties=visit.policy.duties(case.disposition, case.marking),
+        withheld=opened.withheld,
     )
 
 
@@ -253,12 +259,16 @@ def review_case(visit: Asked, case_id: CaseId, given: Annotated[ReviewGiven, Bod
     """Decide about a case in your own name: findings, the disposition, a note, or the answer of a second person."""
     _there(visit.seen.opened(case_id), "case")
     stored = review_as(visit, case_id, given)
-    return Decided(stored.revision, stored.case.state, stored.case.disposition)
+    hidden = visit.seen.withheld(case_id)
+    shown = Disposition.UNDETERMINED if hidden else stored.case.disposition
+    return Decided(stored.revision, stored.case.state, shown)
 
 
 def review_as(visit: Visit, case_id: str, given: ReviewGiven) -> Stored:
     """Review a case, which the person can see, in their name."""
     name, now = visit.person.name, datetime.now(UTC)
+    if given.decisions and visit.seen.withheld(case_id):
+        raise Refused(409, "the findings of this case are shown once it is decided", "set the disposition first")
     decisions = tuple(Decision(one.finding, one.verdict, name, now, one.reason, one.wording) for one in given.decisions)
     role = visit.person.role.value
     review = Review(name, role, now, decisions, given.disposition, given.reason, given.answer, account=name)
@@ -266,7 +276,11 @@ def review_as(visit: Visit, case_id: str, given: ReviewGiven) -> Stored:
 
 
 def note_reading(visit: Visit, case: Case, evidence: str = "") -> None:
-    """Record who read evidence that is marked red."""
+    """Record who read evidence that is marked red, and when somebody who may review first looked at a case."""
+    # A session is a person before a screen; a token may be a program that reads everything.
+    if visit.form_key and visit.person.may(Right.REVIEW):
+        with suppress(StoreFailed):  # a full disk must not keep anybody from reading
+            visit.store.look(case.id, visit.person.name)
     if case.marking is Marking.RED:
         body = (("evidence", evidence),) if evidence else ()
         visit.store.record(NewAuditEvent(visit.person.name, "evidence.viewed", case.id, body))

@@ -8,6 +8,7 @@ from casemate import __version__
 from casemate.core.alert import JobState
 from casemate.core.marking import Marking
 from casemate.core.person import Right, Role
+from casemate.web.board import Boards, Figures
 from casemate.web.doorkeeper import Asked, site_of
 
 
@@ -49,6 +50,12 @@ def metrics(request: Request) -> Response:
             site.figures.jobs.labels(state.value).set(counts.get(state.value, 0))
     text = site.figures.text(everything=everything)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def board(request: Request, visit: Asked) -> Figures:
+    """Give the figures of the last days, as far as the clearance reaches; counted anew every half minute."""
+    boards: Boards = request.app.state.boards
+    return boards.get(visit)
 
 
 def me(visit: Asked) -> Me:

@@ -1,22 +1,19 @@
-"""The board: what came in, what was decided, how soon, and how often people agreed."""
+"""The board: what came in, what was decided, how soon, how often people agreed, what it cost and what it saved."""
 
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import Request, Response
 
-from casemate.core.marking import Marking
-from casemate.store import Board
+from casemate.web.board import RECENT_WEEKS, Agreement, Boards
 from casemate.web.doorkeeper import Asked
 from casemate.web.pages.render import render_page
 
-DAYS = 14
-KEPT_SECONDS = 30.0
 WIDTH = 560
 HEIGHT = 150
 FOOT = 22
+WEEK_STEP = 18
+WEEK_HEIGHT = 44
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +29,35 @@ class Bar:
     value: int
 
 
-class Boards:
-    """The last board of each clearance for half a minute: counting a million alerts takes most of a second."""
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """The agreement of one week: `y` of the share, `top` and `foot` of its interval; `words` say what it is."""
 
-    def __init__(self) -> None:
-        self._held: dict[Marking, tuple[float, Board]] = {}
-        self._lock = threading.Lock()
-
-    def get(self, visit: Asked) -> Board:
-        """Give the board of a person's clearance."""
-        key, now = visit.person.clearance, time.monotonic()
-        with self._lock:
-            held = self._held.get(key)
-            if held is not None and now - held[0] < KEPT_SECONDS:
-                return held[1]
-        board = visit.seen.board(DAYS)
-        with self._lock:
-            self._held[key] = (now, board)
-        return board
+    x: float
+    y: float
+    top: float
+    foot: float
+    words: str
 
 
 def show_board(request: Request, visit: Asked) -> Response:
     """Show the figures of the last days."""
-    if not hasattr(request.app.state, "boards"):
-        request.app.state.boards = Boards()
-    board = request.app.state.boards.get(visit)
+    boards: Boards = request.app.state.boards
+    figures = boards.get(visit)
     values = {
-        "board": board,
-        "alerts": bars([(f"{one.day:%d %b}", one.alerts) for one in board.days], "alerts"),
-        "decided": bars([(f"{one.day:%d %b}", one.decided) for one in board.days], "decisions"),
+        "board": figures,
+        "alerts": bars([(f"{one.day:%d %b}", one.alerts) for one in figures.days], "alerts"),
+        "decided": bars([(f"{one.day:%d %b}", one.decided) for one in figures.days], "decisions"),
+        "by_subject": [
+            (about, [(one, dots(one)) for one in figures.agreement if one.about == about])
+            for about in ("disposition", "finding")
+        ],
         "width": WIDTH,
         "height": HEIGHT,
         "foot": FOOT,
-        "jobs": dict(board.jobs),
-        "groups": dict(board.groups),
+        "recent": RECENT_WEEKS,
+        "week_step": WEEK_STEP,
+        "week_height": WEEK_HEIGHT,
     }
     return render_page(request, "board", values)
 
@@ -77,7 +69,22 @@ def bars(counts: Sequence[tuple[str, int]], what: str) -> list[Bar]:
     room = HEIGHT - FOOT - 16
     made = []
     for place, (name, count) in enumerate(counts):
-        height = round(room * count / most, 1) if count else 0
+        height = max(round(room * count / most, 1), 1.5) if count else 0
         x, y = round(place * step + step * 0.12, 1), round(HEIGHT - FOOT - height, 1)
         made.append(Bar(x, y, round(step * 0.76, 1), height, name, f"{name}: {count} {what}", count))
+    return made
+
+
+def dots(agreement: Agreement) -> list[Dot]:
+    """Lay out the weeks of one maker, 100 % at the top; weeks in which nothing was judged are left out."""
+
+    def at(share: float) -> float:
+        return round(3 + (WEEK_HEIGHT - 6) * (1 - share), 1)
+
+    made = []
+    for place, week in enumerate(agreement.weeks):
+        if week.share is not None:
+            words = f"week of {week.week:%d %b}: {week.agreed} of {week.judged}"
+            x = round((place + 0.5) * WEEK_STEP, 1)
+            made.append(Dot(x, at(week.share.value), at(week.share.high), at(week.share.low), words))
     return made

@@ -18,7 +18,7 @@ from casemate.stages.export.chart import chart_of
 from casemate.stages.export.excerpts import excerpts_of
 from casemate.stages.review import same_person
 from casemate.stages.validate import CHECKS
-from casemate.store import ObservableQuery, Opened
+from casemate.store import ObservableQuery, Opened, StoredTexts, TextLine
 from casemate.web.api.cases import MEDIA, CaseId, EvidenceId, ReviewGiven, VerdictGiven, note_reading, review_as
 from casemate.web.doorkeeper import Asked, Visit
 from casemate.web.pages.marks import notes_of, number_cited, runs_of
@@ -32,6 +32,8 @@ PAGE_ROWS = 100
 LINES = 120
 CONTEXT = 12
 EXCERPT_CHARS = 40_000
+OPENINGS = 4
+OPENING_LINES = 60
 TEXT = 2000
 
 Cursor = Annotated[str, Query(max_length=400)]
@@ -60,6 +62,7 @@ def show_case(
         "cited": cited,
         "by_number": {one.number: one for one in cited.values()},
         "in_lines": {one.number for one in notes.values()},
+        "openings": _openings(case, texts, visit) if opened.withheld else (),
         "excerpts": [one for one in excerpts_of(case, texts, notes, EXCERPT_CHARS) if one.windows or one.quoted],
         "findings": shown.findings if every else shown.findings[:FINDINGS],
         "decisions": case.verdicts(),
@@ -211,6 +214,12 @@ def _piece(case: Case, evidence: str) -> Evidence:
         if piece.id == Digest(evidence):
             return piece
     raise Refused(404, "there is no such evidence in this case")
+
+
+def _openings(case: Case, texts: StoredTexts, visit: Visit) -> list[tuple[Evidence, tuple[TextLine, ...]]]:
+    """Give the first lines of the first pieces of evidence, which is what there is to read without citations."""
+    most = visit.policy.limits.line_chars
+    return [(piece, texts.lines(piece.id, 1, OPENING_LINES, most)) for piece in case.evidence[:OPENINGS]]
 
 
 def _sightings(visit: Visit, case_id: str, observables: tuple[Observable, ...]) -> dict[tuple[str, str], int]:

@@ -35,6 +35,18 @@ def span_words(seconds: float | None) -> str:
     return f"{whole} s"
 
 
+def exact_words(seconds: float | None) -> str:
+    """Write a length of time in two units: `40 s`, `7 min 20 s`, `3 h 5 min`; a dash for none, a minus where it is."""
+    if seconds is None:
+        return "–"
+    whole = round(abs(seconds))
+    sign = "−" if seconds < 0 and whole else ""
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{sign}{hours} h {minutes} min"
+    return f"{sign}{minutes} min {rest} s" if minutes else f"{sign}{rest} s"
+
+
 def age(time: datetime) -> str:
     """Write how long ago a time was."""
     return span_words((datetime.now(UTC) - time).total_seconds())
@@ -55,7 +67,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    environment.filters.update(plain=plain, when=when, age=age, span_words=span_words)
+    environment.filters.update(plain=plain, when=when, age=age, span_words=span_words, exact_words=exact_words)
     environment.globals.update(
         Right=Right,
         str=str,
