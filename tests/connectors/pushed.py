@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from datetime import timedelta
 
 from casemate.audit import NewAuditEvent
 from casemate.connectors.push.kinds import open_receiver
@@ -12,7 +13,7 @@ from casemate.core.marking import Marking
 from casemate.policy import Limits, Policy
 from casemate.store import Store
 from tests.export.sample import sample
-from tests.store.samples import reviewed
+from tests.store.samples import NOW, reviewed
 
 
 def put(
@@ -27,6 +28,8 @@ def review(store: Store, name: str, who: str = "Ada") -> Case:
     found = store.case_at(name)
     assert found is not None
     decided = reviewed(found[0], who)
+    last = replace(decided.reviews[-1], time=NOW + timedelta(days=365 + len(decided.reviews)))
+    decided = replace(decided, reviews=(*decided.reviews[:-1], last))
     store.add_review(decided, found[1], NewAuditEvent(who, "case.reviewed", name))
     return decided
 

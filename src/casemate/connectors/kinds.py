@@ -16,12 +16,14 @@ from casemate.connectors.settings import (
     OpenSearchSettings,
     SuricataSettings,
     SyslogSettings,
+    TaxiiSettings,
     WazuhIndexerSettings,
     WazuhSettings,
 )
 from casemate.connectors.source import Source
 from casemate.connectors.syslog import SyslogSource
 from casemate.connectors.tail import TailSource
+from casemate.connectors.taxii import TaxiiSource
 from casemate.policy import Policy
 
 
@@ -69,6 +71,7 @@ SOURCES: Mapping[type[Incoming], Kind] = {
     ElasticSettings: Kind(ElasticSource, _shown_index),
     OpenSearchSettings: Kind(ElasticSource, _shown_index),
     WazuhIndexerSettings: Kind(ElasticSource, _shown_index),
+    TaxiiSettings: Kind(TaxiiSource, lambda one: f"the collection {one.collection} at {one.server.url}"),
 }
 """Settings -> what reads by them."""
 

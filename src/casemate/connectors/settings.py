@@ -18,6 +18,7 @@ SEE = "see docs/connectors.md for the settings"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Collection = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 T = TypeVar("T")
 Text = Annotated[str, Field(min_length=1, max_length=4_000)]
@@ -157,6 +158,19 @@ class WazuhIndexerSettings(OpenSearchSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaxiiSettings(Incoming):
+    """A TAXII 2.1 collection; the address of the server is that of the API root. `page` objects are asked for at once.
+
+    Objects with a stricter TLP marking than the connector's keep it.
+    """
+
+    server: Server
+    collection: Collection
+    page: Annotated[int, Field(ge=1, le=10_000)] = 500
+    every: Seconds = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
     """What everything that takes reviewed cases has: those closed by a person, marked `up_to` at most.
 
@@ -184,6 +198,18 @@ class ElasticPushSettings(Outgoing):
     index: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,200}$")] = "casemate-cases"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MispSettings(Outgoing):
+    """A MISP instance, by the automation key of one of its users."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaxiiPushSettings(Outgoing):
+    """A TAXII 2.1 collection; the address of the server is that of the API root."""
+
+    collection: Collection
+
+
 @dataclass(frozen=True, slots=True)
 class Connectors:
     """Every connector of the file, in its order."""
@@ -201,12 +227,15 @@ INCOMING: Mapping[str, type[Incoming]] = {
     "elastic": ElasticSettings,
     "opensearch": OpenSearchSettings,
     "wazuh-indexer": WazuhIndexerSettings,
+    "taxii": TaxiiSettings,
 }
 """Kind -> its settings, for tables `[in.NAME]`."""
 
 OUTGOING: Mapping[str, type[Outgoing]] = {
     "webhook": WebhookSettings,
     "elastic": ElasticPushSettings,
+    "misp": MispSettings,
+    "taxii": TaxiiPushSettings,
 }
 """Kind -> its settings, for tables `[out.NAME]`."""
 

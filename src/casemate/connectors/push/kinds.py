@@ -4,14 +4,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from casemate.connectors.push.elastic import ElasticReceiver
+from casemate.connectors.push.misp import MispReceiver
 from casemate.connectors.push.parcel import Receiver
+from casemate.connectors.push.taxii import TaxiiReceiver
 from casemate.connectors.push.webhook import WebhookReceiver
-from casemate.connectors.settings import ElasticPushSettings, Outgoing, WebhookSettings
+from casemate.connectors.settings import ElasticPushSettings, MispSettings, Outgoing, TaxiiPushSettings, WebhookSettings
 from casemate.policy import Policy
 
 RECEIVERS: Mapping[type[Outgoing], Callable[[Any, Policy], Receiver]] = {
     WebhookSettings: WebhookReceiver,
     ElasticPushSettings: ElasticReceiver,
+    MispSettings: MispReceiver,
+    TaxiiPushSettings: TaxiiReceiver,
 }
 """Settings -> what gives by them."""
 
