@@ -1,6 +1,7 @@
 """The queue: groups, leases, dead letters, and that a lost lease stores nothing."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,11 +18,22 @@ from .samples import NOW, case, reviewed, saved
 
 
 class Clock:
+    """The clock of the host; where the server's counts for jobs, time passes by making workers silent for longer."""
+
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
     def __call__(self) -> datetime:
         return self.time
+
+    def passes(self, store: Store, **time: float) -> None:
+        self.time += timedelta(**time)
+        if store._database.kind.shared:
+            with store._database.writing() as connection:
+                silent = f"{timedelta(**time).total_seconds()} seconds"
+                connection.exec_driver_sql(
+                    f"UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '{silent}'"
+                )
 
 
 @pytest.fixture
@@ -74,7 +86,7 @@ def test_what_a_job_looks_at_is_fixed_when_it_is_first_taken(store: Store, clock
     hand(store, alert("a"), alert("b"))
     first = store.queue().take("elsewhere/1/x")
     hand(store, alert("c"))
-    clock.time += timedelta(hours=1)
+    clock.passes(store, hours=1)
     second = store.queue().take("elsewhere/2/y")
     assert first is not None
     assert second is not None
@@ -94,11 +106,11 @@ def test_a_lease_that_ran_out_is_lost_and_stores_nothing(store: Store, clock: Cl
     hand(store, alert("a"))
     first = store.queue().take("elsewhere/1/x")
     assert first is not None
-    clock.time += timedelta(seconds=30)
+    clock.passes(store, seconds=30)
     assert store.queue().renew(first[1])
-    clock.time += timedelta(seconds=50)
+    clock.passes(store, seconds=50)
     assert store.queue().take("elsewhere/2/y") is None, "it was renewed"
-    clock.time += timedelta(seconds=50)
+    clock.passes(store, seconds=50)
     second = store.queue().take("elsewhere/2/y")
     assert second is not None
     assert not store.queue().renew(first[1])
@@ -124,7 +136,7 @@ def test_too_many_attempts_make_a_dead_letter_that_can_be_retried(store: Store, 
     hand(store, alert("a"))
     for _ in range(2):
         assert store.queue().take("elsewhere/1/x") is not None
-        clock.time += timedelta(hours=1)
+        clock.passes(store, hours=1)
     assert store.queue().take("elsewhere/1/x") is None
     (job,) = store.cleared(Marking.RED).jobs(JobState.DEAD, 10).rows
     assert "given up" in job.reason
@@ -133,6 +145,57 @@ def test_too_many_attempts_make_a_dead_letter_that_can_be_retried(store: Store, 
     assert store.queue().take("elsewhere/1/x") is not None
     with pytest.raises(WrongUsage):
         store.queue().retry("ada", job.number)
+
+
+def test_a_clock_that_is_put_back_or_forward_loses_no_job(store: Store, clock: Clock):
+    hand(store, alert("a"), alert("b", "later"))
+    first = store.queue().take("elsewhere/1/x")
+    clock.time -= timedelta(days=3)
+    taken = [one for one in (store.queue().take(owner_name(name)) for name in "yzz") if one is not None]
+    assert first is not None
+    if store._database.kind.shared:
+        assert [job.number for job, _lease in taken] == [3 - first[0].number], "the server's clock did not move"
+    else:
+        assert {job.number for job, _lease in taken} == {1, 2}, "nobody waits three days for a lease to run out"
+    for days in (-10, 30):
+        clock.time += timedelta(days=days)
+        assert store.queue().renew(taken[0][1])
+    store.save_case(case(), saved(), lease=taken[0][1])
+    assert store.verify_audit() == ()
+
+
+def test_a_worker_that_was_silent_keeps_what_nobody_took(store: Store, clock: Clock):
+    hand(store, alert("a"))
+    taken = store.queue().take("elsewhere/1/x")
+    assert taken is not None
+    clock.passes(store, hours=1)
+    store.save_case(case(), saved(), lease=taken[1])
+    assert store.queue().take("elsewhere/2/y") is None
+    assert store.queue().counts()["done"] == 1
+
+
+def test_jobs_are_taken_once_however_many_ask(store: Store):
+    hand(store, *(alert(str(number), f"rule {number}", number % 6 + 1) for number in range(24)))
+    with ThreadPoolExecutor(4) as threads:
+        taken = list(threads.map(lambda number: store.queue().take(owner_name(f"w{number % 4}")), range(26)))
+    numbers = [one[0].number for one in taken if one is not None]
+    assert len(numbers) == len(set(numbers)) == 24
+
+
+def test_a_job_that_ends_leaves_nothing_to_take(store: Store):
+    hand(store, *(alert(rule, rule) for rule in "abc"))
+    for number in range(3):
+        taken = store.queue().take(owner_name("a"))
+        assert taken is not None
+        if number == 2:
+            store.queue().fail(taken[1], "no\x00t readable")
+        else:
+            store.save_case(case(f"c{number}"), saved(), lease=taken[1])
+    assert store.queue().take(owner_name("a")) is None
+    assert store.queue().counts() == {"done": 2, "dead": 1, "groups": 3}
+    if store._database.kind.shared:
+        with store._database.reading() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM procrastinate_jobs").scalar_one() == 0
 
 
 def test_a_released_job_costs_no_attempt(store: Store):

@@ -13,7 +13,7 @@ from casemate.store.case_words import cases_with
 from casemate.store.clearance import Clearance
 from casemate.store.packing import storable
 from casemate.store.pages import Page, read_cursor, write_cursor
-from casemate.store.queue import read_delivery
+from casemate.store.receiving import read_delivery
 from casemate.store.tables import alert_groups, alerts, cases, deliveries, jobs
 
 ALERT_BYTES = 65_536

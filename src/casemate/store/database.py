@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from casemate.core.errors import StoreFailed, WrongUsage
+from casemate.store.handout import Handout
 from casemate.store.migrations import is_newest, migrate
 from casemate.store.postgres import Postgres
 from casemate.store.sqlite import Sqlite
@@ -55,6 +56,9 @@ class Kind(Protocol):
 
     def copy(self, engine: Engine, target: Path) -> None:
         """Copy the database as it is at one moment into a new file; `WrongUsage` where its own tools do that."""
+
+    def make_handout(self, lease_seconds: float) -> Handout:
+        """Make what hands out jobs to workers."""
 
     def explain(self, error: Exception) -> StoreFailed:
         """Say what a failure means."""

@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine
 
 from casemate.core.errors import StoreFailed, WrongUsage
 from casemate.policy.home import data_folder
+from casemate.store.handout import Handout
 
 WRITE_LOCK = 0x636173656D617465
 """Key of the advisory lock that every writer of one database holds: `casemate` in ASCII."""
@@ -59,12 +60,14 @@ class Postgres:
         if not url.database:
             raise WrongUsage("the URL names no database", way_out="give postgresql://USER@HOST/DATABASE")
         try:
+            import procrastinate.exceptions
             import psycopg
         except ImportError as error:
             raise WrongUsage(
-                "PostgreSQL needs psycopg, which is not installed", way_out="pip install 'casemate[postgresql]'"
+                f"PostgreSQL needs {error.name or 'psycopg'}, which is not installed",
+                way_out="pip install 'casemate[postgresql]'",
             ) from error
-        self.failures: tuple[type[Exception], ...] = (psycopg.Error,)
+        self.failures: tuple[type[Exception], ...] = (psycopg.Error, procrastinate.exceptions.ConnectorException)
         self._lost: tuple[type[Exception], ...] = (psycopg.OperationalError, psycopg.InterfaceError)
         self._url = url.set(drivername="postgresql+psycopg")
         self._wait_ms = max(int(wait_seconds * 1000), 1)
@@ -103,14 +106,25 @@ class Postgres:
         )
 
     def is_ready(self, connection: Connection) -> bool:
-        """Refuse a database that cannot hold every text."""
+        """Look for procrastinate's tables; refuse a database that cannot hold every text."""
+        from casemate.store.procrastinated import is_laid_out
+
         encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
         if encoding != "UTF8":
             raise StoreFailed(f"store {self.name} is encoded as {encoding}", way_out=_WAYS_OUT["3D"])
-        return True
+        return is_laid_out(connection)
 
     def make_ready(self, connection: Connection) -> None:
-        """Make nothing yet."""
+        """Make procrastinate's tables, or bring them up to date."""
+        from casemate.store.procrastinated import lay_out
+
+        lay_out(connection)
+
+    def make_handout(self, lease_seconds: float) -> Handout:
+        """Let procrastinate hand jobs out."""
+        from casemate.store.procrastinated import Procrastinated
+
+        return Procrastinated(lease_seconds)
 
     def copy(self, engine: Engine, target: Path) -> None:  # noqa: ARG002 - the port's signature
         """Leave copies to PostgreSQL's own program, which knows how."""
@@ -118,6 +132,8 @@ class Postgres:
 
     def explain(self, error: Exception) -> StoreFailed:
         """Name the database, what the server says, without the values it quotes, and what to do."""
+        if isinstance(error.__cause__, self.failures):
+            error = error.__cause__  # procrastinate's own error says less
         state = getattr(error, "sqlstate", None) or ""
         said = getattr(getattr(error, "diag", None), "message_primary", None)
         if not said:  # no answer of a server: the driver's own words, or the pool's

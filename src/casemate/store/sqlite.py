@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from casemate.core.errors import StoreFailed, WrongUsage
+from casemate.store.handout import Handout, LeaseTable
 
 _WAYS_OUT = {
     "SQLITE_FULL": "make room on the disk and run the same command again; nothing half-done was kept",
@@ -82,6 +83,10 @@ class Sqlite:
             assert raw is not None
             raw.backup(copy)  # in one step: a writer between two steps would make it begin again
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+
+    def make_handout(self, lease_seconds: float) -> Handout:
+        """Lease jobs in their own table."""
+        return LeaseTable(lease_seconds)
 
     def explain(self, error: Exception) -> StoreFailed:
         """Name the file, what SQLite says, and what to do."""

@@ -34,7 +34,7 @@ from casemate.store.model_uses import put_use
 from casemate.store.packing import pack, unpack
 from casemate.store.people import People
 from casemate.store.pushes import Pushes
-from casemate.store.queue import Queue, settle, show_case
+from casemate.store.queue import Queue, show_case
 from casemate.store.runs import Run, get_run, mark_ended, mark_input, put_run
 from casemate.store.shelf import Shelf
 from casemate.store.tables import blobs, readings
@@ -54,6 +54,7 @@ class Store:
         self._ledger = Ledger(database, seal, database.kind.chain, now)
         if not database.read_only:
             self._ledger.catch_up()
+        self._handout = database.kind.make_handout(limits.lease_seconds)
         self._shelf = Shelf()
 
     @classmethod
@@ -238,7 +239,7 @@ class Store:
                 hide_words(change.connection, case)
                 show_case(change, case, told.number)
             if lease is not None:
-                settle(change, lease, case)
+                self.queue().settle(change, lease, case)
         return digest is not None
 
     def case(self, case_id: str) -> Case | None:
@@ -298,7 +299,7 @@ class Store:
 
     def queue(self) -> Queue:
         """Give what came in and what is to be done."""
-        return Queue(self._ledger, self._limits)
+        return Queue(self._ledger, self._handout, self._limits)
 
     def cursors(self) -> Cursors:
         """Give how far connectors have read."""
