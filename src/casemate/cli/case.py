@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from casemate.cli.case_drafts import ACTIONS as DRAFTING
 from casemate.cli.case_drafts import add_actions
 from casemate.cli.drafts import CASE_TASKS, add_draft_options, draft_case
-from casemate.cli.home import actor, add_store_option, open_policy, open_store
+from casemate.cli.home import actor, add_store_option, note_reading, open_policy, open_store
 from casemate.cli.terminal import tell, visible, write_result
 from casemate.cli.triage import FORMATS
 from casemate.core.assessment import Disposition
@@ -117,6 +117,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
     with open_store(arguments.store, open_policy(arguments)) as store:
         case, drafts = _as_shown(store, arguments.id)
+        note_reading(store, case)
         text = render_text(case, store.texts_of(case.id), drafts, colour=sys.stdout.isatty())
         write_result(text.encode(), None)
     return 0
@@ -146,6 +147,7 @@ def _similar(arguments: argparse.Namespace) -> int:
         case = store.case(arguments.id)
         if case is None:
             raise _missing(arguments.id)
+        note_reading(store, case)
         features = features_of(case.observables, case.findings)
         related = find_related(features, store.features(), policy.limits, exclude=case.id)
     for other in related:
@@ -195,9 +197,10 @@ def _export(arguments: argparse.Namespace) -> int:
     with open_store(arguments.store, open_policy(arguments)) as store:
         case, drafts = _as_shown(store, arguments.id)
         data = render(case, arguments.format, store.texts_of(case.id), drafts)
-        write_result(data, arguments.output)
         body = (("format", arguments.format), ("sha256", digest_bytes(data)), ("reviewed", str(case.reviewed).lower()))
+        note_reading(store, case)
         store.record(NewAuditEvent(actor(), "case.exported", case.id, body))
+        write_result(data, arguments.output)
     return 0
 
 
@@ -216,8 +219,9 @@ def _evidence(arguments: argparse.Namespace) -> int:
                 way_out="name one digest of its evidence; members of archives and files over limits.original_bytes "
                 "are kept as text only",
             )
-        write_result(data, arguments.output)
+        note_reading(store, case, found[0].id)
         store.record(NewAuditEvent(actor(), "evidence.given", found[0].id, (("case", case.id),)))
+        write_result(data, arguments.output)
     return 0
 
 

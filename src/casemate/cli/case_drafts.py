@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from casemate.cli.drafts import FORMATS, add_draft_options, open_tools, show_draft
-from casemate.cli.home import actor, add_store_option, open_policy, open_store
+from casemate.cli.home import actor, add_store_option, note_reading, open_policy, open_store
 from casemate.cli.terminal import Progress, write_result
 from casemate.core.draft import Draft
 from casemate.core.errors import WrongUsage
@@ -43,6 +43,7 @@ def _open(arguments: argparse.Namespace) -> Iterator[Room]:
             raise WrongUsage(
                 f"there is no case {arguments.id}", way_out="`casemate case list` shows the cases there are"
             )
+        note_reading(store, case)
         with open_tools(arguments, policy) as opened, Progress() as progress:
             tools = meter(opened, store, case.id, actor(), arguments.action)
             yield Room(policy, store, case, store.texts_of(case.id), tools, progress)
@@ -92,6 +93,8 @@ def _compare(arguments: argparse.Namespace) -> int:
 
     with _open(arguments) as room:
         beside = compare_cases(room.case, arguments.others, room.store, room.texts, room.policy.limits)
+        for one in beside:
+            note_reading(room.store, one.other)
         material = build_material(room.case, beside, citer(room.texts, room.policy.limits.quote_chars))
         made = draft(TASK, material, room.tools, room.texts, seed=arguments.seed, progress=room.progress)
         _keep(made, room)

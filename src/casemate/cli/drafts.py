@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from casemate.cli.home import actor, cache_folder, open_knowledge, open_language_model, open_policy, open_store
+from casemate.cli.home import (
+    actor,
+    cache_folder,
+    note_reading,
+    open_knowledge,
+    open_language_model,
+    open_policy,
+    open_store,
+)
 from casemate.cli.terminal import Progress, write_result
 from casemate.core.draft import Draft
 from casemate.core.errors import WrongUsage
@@ -55,6 +63,7 @@ def draft_case(arguments: argparse.Namespace) -> int:
             raise WrongUsage(
                 f"there is no case {arguments.id}", way_out="`casemate case list` shows the cases there are"
             )
+        note_reading(store, case)
         texts = store.texts_of(case.id)
         with open_tools(arguments, policy) as opened, Progress() as progress:
             tools = meter(opened, store, case.id, actor(), arguments.action)

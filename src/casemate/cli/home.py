@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # these are slow to import and not every command needs them
+    from casemate.core.case import Case
     from casemate.knowledge import Knowledge
     from casemate.policy import Policy
     from casemate.stages.generate import Model
@@ -113,6 +114,16 @@ def actor() -> str:
         return f"uid {os.getuid()}"
 
 
+def note_reading(store: "Store", case: "Case", *evidence: str) -> None:
+    """Record who reads a stored case that is marked red, before it is shown."""
+    from casemate.audit import NewAuditEvent
+    from casemate.core.marking import Marking
+
+    if case.marking is Marking.RED:
+        body = tuple(("evidence", one) for one in evidence)
+        store.record(NewAuditEvent(actor(), "evidence.viewed", case.id, body))
+
+
 def add_store_option(parser: argparse.ArgumentParser) -> None:
     """Add --store and --policy, which every command that keeps something has."""
     parser.add_argument(
@@ -128,6 +139,7 @@ __all__ = [
     "cache_folder",
     "home",
     "knowledge_path",
+    "note_reading",
     "open_knowledge",
     "open_language_model",
     "open_policy",

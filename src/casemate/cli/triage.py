@@ -7,6 +7,7 @@ from casemate.cli.home import (
     actor,
     add_store_option,
     cache_folder,
+    note_reading,
     open_knowledge,
     open_language_model,
     open_policy,
@@ -55,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
             order = Order(marking, actor(), arguments.seed)
             outcome = triage(find_sources(arguments.paths, policy.limits), order, tools, store, progress)
         case = outcome.case
+        if outcome.repeated:
+            note_reading(store, case)
         texts = store.texts_of(case.id)
         if arguments.format == "text" and arguments.output is None:
             write_result(render_text(case, texts, colour=sys.stdout.isatty()).encode(), None)

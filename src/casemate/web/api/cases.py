@@ -226,6 +226,7 @@ def give_original(visit: Asked, case_id: CaseId, evidence: EvidenceId) -> Respon
     """Give one piece of evidence as it was received; it is as hostile as it came."""
     case = _opened(visit, case_id).case
     data = _there(visit.seen.original(case_id, Digest(evidence)), "original")
+    note_reading(visit, case, evidence)
     visit.store.record(NewAuditEvent(visit.person.name, "evidence.given", evidence, (("case", case.id),)))
     headers = {"Content-Disposition": f'attachment; filename="{evidence}.bin"'}
     return Response(data, media_type="application/octet-stream", headers=headers)
@@ -236,6 +237,7 @@ def export_case(visit: Asked, case_id: CaseId, format: Format) -> Response:  # n
     case, _revision = _there(visit.seen.case_at(case_id), "case")
     texts = _there(visit.seen.texts(case_id), "case")
     data = render(case, format.value, texts, visit.seen.drafts(case_id))
+    note_reading(visit, case)
     body = (("format", format.value), ("sha256", digest_bytes(data)), ("reviewed", str(case.reviewed).lower()))
     visit.store.record(NewAuditEvent(visit.person.name, "case.exported", case.id, body))
     media, end = MEDIA[format.value]

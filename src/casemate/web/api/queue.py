@@ -55,8 +55,10 @@ def list_groups(
 
 
 def show_group(visit: Asked, number: Number) -> Group:
-    """Show one alert group; `case` names its case once there is one."""
-    return _or_missing(visit.seen.group(number), "group")
+    """Show one alert group; `case` names its case once there is one. Reading what is marked red is recorded."""
+    group = _or_missing(visit.seen.group(number), "group")
+    note_reading(visit, group.marking, f"group {number}")
+    return group
 
 
 def list_alerts(visit: Asked, number: Number, limit: Limit = 20, cursor: Cursor = "") -> List[RawAlert]:
