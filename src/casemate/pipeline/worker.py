@@ -15,6 +15,7 @@ from casemate.stages.ingest import Source
 from casemate.store import LeaseLost, Store, owner_name
 
 IDLE_SECONDS = 0.25
+PAUSE_SECONDS = 2.0  # while the store cannot be used
 ACTOR = "casemate"
 
 
@@ -39,7 +40,7 @@ class Worker:
                 self.work(*taken)
             except StoreFailed:
                 # A full disk or a lock that lasts: nothing was lost, the lease will run out, another try is worth it.
-                self.stopping.wait(2.0)
+                self.stopping.wait(PAUSE_SECONDS)
 
     def work(self, job: Job, lease: Lease) -> None:
         """Do one job: its case, its end and the audit event are one transaction."""
@@ -54,7 +55,7 @@ class Worker:
         except LeaseLost:
             self.told("lost", job)
         except StoreFailed:
-            queue.release(lease)
+            self._release(lease)
             raise
         except CasemateError as error:
             queue.fail(lease, f"{error.message}" + (f" ({error.way_out})" if error.way_out else ""))
@@ -64,6 +65,16 @@ class Worker:
             self.told("dead", job)
         else:
             self.told("done", job)
+
+    def _release(self, lease: Lease) -> None:
+        """Give a job back as soon as the store takes it, so that an outage costs none of its attempts."""
+        while not self.stopping.is_set():
+            try:
+                self.store.queue().release(lease)
+            except StoreFailed:
+                self.stopping.wait(PAUSE_SECONDS)
+            else:
+                return
 
 
 def _where(error: BaseException) -> str:

@@ -76,11 +76,15 @@ class Procrastinated:
             self.give_back(connection, row.number)
         _done(manager.prune_stalled_workers(self._seconds))
         worker = self._worker(connection, manager, owner)
+        # A worker works at one job at a time: one that asks has given up what it has by the books.
+        having = select(_queued.c.id).where(_queued.c.worker_id == worker, _DOING)
+        for number in connection.execute(having).scalars().all():
+            _free(connection, number)
         while (fetched := _done(manager.fetch_job([QUEUE], worker))) is not None:
-            number = int(str(fetched.task_kwargs["job"]))
-            row = connection.execute(select(jobs).where(jobs.c.number == number)).one_or_none()
+            job = int(str(fetched.task_kwargs["job"]))
+            row = connection.execute(select(jobs).where(jobs.c.number == job)).one_or_none()
             if row is None or row.state not in (JobState.WAITING, JobState.LEASED):
-                self.withdraw(connection, number)
+                self.withdraw(connection, job)
                 continue
             yield row
 
