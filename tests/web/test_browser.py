@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,15 @@ from fastapi import FastAPI
 from casemate.core.case import Case
 from casemate.core.marking import Marking
 from casemate.core.person import Role
+from casemate.policy import Baseline, Policy, Price
 from casemate.store import Store
+from casemate.web.app import make_app
 from casemate.web.passwords import hash_password
+from casemate.web.site import Site
 
 from .chromium import Browser, find_chromium
 from .conftest import PASSWORD
+from .history import store_history
 from .sample import store_sample
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
@@ -28,7 +33,22 @@ OVERFLOWS = "document.documentElement.scrollWidth > document.documentElement.cli
 
 
 @pytest.fixture
+def measured(store: Store, tmp_path: Path) -> FastAPI:
+    """Make a site that has measured for twelve weeks what proposals save."""
+    baseline = Baseline(share=0.5, spare_priority=1, least_cases=20)
+    store_history(f"sqlite:///{tmp_path}/casemate.sqlite", 64, baseline)
+    price = Price("a hosted model", prompt_million=3.0, generated_million=15.0)
+    return make_app(Site(store, Policy(baseline=baseline, prices=(price,)), hosts=()))
+
+
+@pytest.fixture
 def served(app: FastAPI) -> Iterator[str]:
+    with _serving(app) as address:
+        yield address
+
+
+@contextmanager
+def _serving(app: FastAPI) -> Iterator[str]:
     app.state.stopping.set()  # a stream of changes ends after what there is
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -54,6 +74,19 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
 
 @pytest.mark.browser
 @pytest.mark.slow
+def test_the_board_of_a_site_that_measures(measured: FastAPI, store: Store, browser: Browser, tmp_path: Path):
+    store.people().add("test", "grace", Role.ANALYST, Marking.RED, hash_password(PASSWORD))
+    store.people().set_password("test", "grace", hash_password(PASSWORD), first=False)
+    value, _session = store.people().sign_in("grace")
+    folder = PICTURES if os.environ.get("CASEMATE_SCREENSHOTS") else tmp_path
+    with _serving(measured) as served:
+        browser.call("Network.setCookie", name="casemate_session", value=value, url=served)
+        _look(browser, served, folder, "board", "/board", ((1280, 1500, "light"), (390, 1500, "dark")))
+    assert browser.complaints() == []
+
+
+@pytest.mark.browser
+@pytest.mark.slow
 def test_a_person_reads_a_case_and_decides(store: Store, served: str, browser: Browser, tmp_path: Path):
     made = store_sample(store)
     store.people().add("test", "grace", Role.ANALYST, Marking.RED, hash_password(PASSWORD))
@@ -68,7 +101,7 @@ def test_a_person_reads_a_case_and_decides(store: Store, served: str, browser: B
     _look(browser, served, folder, "evidence", f"/cases/{made.id}/evidence/{at.evidence}?at={at.start}", TWO)
     _sentences_light_up(browser, served, made)
     _keys_decide(browser, made, store)
-    _look(browser, served, folder, "board", "/board", TWO)
+    _look(browser, served, tmp_path, "board", "/board", TWO)
     assert browser.complaints() == []
 
 
