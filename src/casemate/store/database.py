@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from casemate.core.errors import StoreFailed, WrongUsage
 from casemate.store.handout import Handout
-from casemate.store.migrations import is_newest, migrate
+from casemate.store.migrations import STEPS, is_newest, layout_of, migrate
 from casemate.store.postgres import Postgres
 from casemate.store.sqlite import Sqlite
 
@@ -54,6 +54,9 @@ class Kind(Protocol):
     def make_ready(self, connection: Connection) -> None:
         """Make what this kind needs beside the tables."""
 
+    def keep(self, engine: Engine, layout: int) -> None:
+        """Keep the database as an older program left it, before it is brought to today's layout."""
+
     def copy(self, engine: Engine, target: Path) -> None:
         """Copy the database as it is at one moment into a new file; `WrongUsage` where its own tools do that."""
 
@@ -86,6 +89,9 @@ class Database:
             ready = self.kind.is_ready(connection) and is_newest(connection)
         if not ready:
             with self.writing() as connection:
+                layout = layout_of(connection)
+                if 0 < layout < 1 + len(STEPS):
+                    self.kind.keep(self._engine, layout)
                 migrate(connection)
                 self.kind.make_ready(connection)
 

@@ -84,6 +84,13 @@ def is_newest(connection: Connection, steps: Sequence[Step] = STEPS) -> bool:
     return connection.execute(select(func.max(schema_version.c.version))).scalar() == 1 + len(steps)
 
 
+def layout_of(connection: Connection) -> int:
+    """Say which layout a database has, 0 where it has none yet."""
+    if not inspect(connection).has_table(schema_version.name):
+        return 0
+    return int(connection.execute(select(func.max(schema_version.c.version))).scalar() or 0)
+
+
 def migrate(connection: Connection, steps: Sequence[Step] = STEPS) -> int:
     """Bring the database to the newest layout, in the caller's transaction, and return its version.
 
@@ -99,7 +106,8 @@ def migrate(connection: Connection, steps: Sequence[Step] = STEPS) -> int:
     version = connection.execute(select(func.max(schema_version.c.version))).scalar_one()
     if version > newest:
         raise StoreFailed(
-            f"the database has layout {version}, this casemate knows up to {newest}", way_out="use a newer casemate"
+            f"the database has layout {version}, this casemate knows up to {newest}",
+            way_out="use the casemate that wrote it, or a newer one (docs/howto/upgrade.md)",
         )
     for step in steps[version - 1 :]:
         step(connection)

@@ -126,6 +126,9 @@ class Postgres:
 
         return Procrastinated(lease_seconds)
 
+    def keep(self, engine: Engine, layout: int) -> None:
+        """Keep nothing: tables cannot be copied to where the old program would find them (docs/howto/upgrade.md)."""
+
     def copy(self, engine: Engine, target: Path) -> None:  # noqa: ARG002 - the port's signature
         """Leave copies to PostgreSQL's own program, which knows how."""
         raise WrongUsage(f"{self.name} is backed up by PostgreSQL's own pg_dump", way_out="see docs/howto/backup.md")

@@ -75,6 +75,20 @@ class Sqlite:
     def make_ready(self, connection: Connection) -> None:
         """Make nothing."""
 
+    def keep(self, engine: Engine, layout: int) -> None:
+        """Copy the file to `NAME.layout-N` beside it; the way back to the program that made it."""
+        kept = self.path.with_name(f"{self.path.name}.layout-{layout}")
+        part = kept.with_name(kept.name + ".part")
+        try:
+            part.unlink(missing_ok=True)
+            self.copy(engine, part)
+            part.replace(kept)
+        except OSError as error:
+            raise StoreFailed(
+                f"store {self.path}: no copy could be kept before its layout is changed: {error.strerror}",
+                way_out="make room for a second copy of the file, or write access to its folder; nothing was changed",
+            ) from error
+
     def copy(self, engine: Engine, target: Path) -> None:
         """Copy the file by SQLite's own backup: one state of it, while others read and write."""
         os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
