@@ -110,6 +110,11 @@ def check(url: str, knowledge_file: Path) -> None:
             assert set(done) == {1}, f"{action} more than once"
 
 
+def test_killed_at_random_moments_on_postgresql(postgres_url: str, knowledge_file: Path):
+    kill_at_random_moments(postgres_url, knowledge_file, 5, seed=55)
+    check(postgres_url, knowledge_file)
+
+
 @pytest.mark.parametrize("moments", [5, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_killed_at_random_moments(moments: int, tmp_path: Path, knowledge_file: Path):
     url = f"sqlite:///{tmp_path}/casemate.sqlite"

@@ -7,7 +7,14 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from casemate import __version__
-from casemate.cli.home import home, knowledge_path, open_knowledge, open_policy
+from casemate.cli.home import (
+    add_store_option,
+    home,
+    knowledge_path,
+    open_knowledge,
+    open_policy,
+    open_store_to_read,
+)
 from casemate.cli.terminal import visible
 from casemate.core.errors import CasemateError
 from casemate.policy import Policy
@@ -18,6 +25,8 @@ PARTS = {
     "pypdf": "PDF",
     "xllamacpp": "the embedded language model (without it: --model none, or a server)",
     "zstandard": "zstd evidence and stored texts",
+    "psycopg": "PostgreSQL (without it: SQLite)",
+    "procrastinate": "the queue on PostgreSQL",
     "stix2": "STIX export",
     "pymisp": "MISP export",
 }
@@ -27,7 +36,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("--policy", metavar="FILE", help="policy in TOML")
+    add_store_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"  {name} {version(name)}: {purpose}")
         except PackageNotFoundError:
             print(f"  {name} MISSING: {purpose}")
+    _tell_store(arguments.store, policy)
     healthy = _tell_knowledge() & _tell_models(policy)
     print(f"policy {policy.digest[:16]}: engines {', '.join(policy.engines)}; marking {policy.default_marking.label}")
     print(f"  language-model servers may be asked on: {', '.join(policy.engine_hosts) or 'no host'}")
@@ -56,6 +66,18 @@ def _leaving(policy: Policy) -> list[str]:
     if policy.oidc.issuer:
         told.append(f"sign-ins, to {', '.join(policy.oidc.hosts)}")
     return told or ["nothing"]
+
+
+def _tell_store(named: str | None, policy: Policy) -> None:
+    try:
+        store = open_store_to_read(named, policy)
+        if store is None:
+            print("store: none yet")
+            return
+        with store:
+            print(f"store: {visible(store.name)}: {store.count_cases():,} cases")
+    except CasemateError as error:
+        print(f"{visible(error.message)}; {visible(error.way_out)}")
 
 
 def _tell_knowledge() -> bool:

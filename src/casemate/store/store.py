@@ -288,6 +288,11 @@ class Store:
 
     # The service
 
+    @property
+    def name(self) -> str:
+        """What messages call the database: never with a password."""
+        return self._database.kind.name
+
     def check(self) -> None:
         """Read something; `StoreFailed` when that cannot be done."""
         with self._database.reading() as connection:
