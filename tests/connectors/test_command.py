@@ -12,8 +12,10 @@ import pytest
 
 from casemate.cli.main import main
 from casemate.core.marking import Marking
+from casemate.policy import Limits
 from casemate.store import Store
 
+from .conftest import Taken
 from .pushed import put
 
 
@@ -94,3 +96,54 @@ def test_check_counts_what_would_be_given_and_sends_nothing(home: Path, capsys: 
     said = "index: gives closed cases up to TLP:GREEN to http://127.0.0.1:1; 1 to give\n"
     assert capsys.readouterr().out == said
     assert main(["connect", "push", "index", "C-2"]) == 5
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_takes_every_line_once(home: Path):
+    lines = [json.dumps({"event_type": "alert", "n": number}).encode() for number in range(6_000)]
+    (home / "eve.json").write_bytes(b"\n".join(lines) + b"\n")
+    (home / "connectors.toml").write_text('[in.ids]\nkind = "suricata"\npath = "eve.json"\nevery = 0.05\n')
+    environment = dict(os.environ, CASEMATE_HOME=str(home))
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, "-m", "casemate", "connect", "run"], env=environment)
+        before = place(home)
+        deadline = time.monotonic() + 60
+        while place(home) == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+        process.wait(60)
+        (home / "eve.json").rename(home / f"eve.json.{time.monotonic_ns()}")
+        more = [json.dumps({"event_type": "alert", "n": len(lines) + number}).encode() for number in range(100)]
+        (home / "eve.json").write_bytes(b"\n".join(more) + b"\n")
+        lines += more
+    assert main(["connect", "once"]) == 0
+    with Store.open(f"sqlite:///{home}/casemate.sqlite", limits=Limits(group_alerts=100_000)) as store:
+        found = [data for _source, data in Taken(store).alerts()]
+        assert store.verify_audit() == ()
+    assert sorted(found) == sorted(lines)
+
+
+def place(home: Path) -> dict[str, str]:
+    if not (home / "casemate.sqlite").exists():
+        return {}
+    with Store.open(f"sqlite:///{home}/casemate.sqlite") as store:
+        return store.cursors().of("ids")
+
+
+@pytest.mark.slow
+def test_a_service_connects_too(home: Path):
+    environment = dict(os.environ, CASEMATE_HOME=str(home))
+    command = [sys.executable, "-m", "casemate", "serve", "--port", "0", "--workers", "0", "--connect"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        (home / "inbox" / "a.log").write_text("text\n")
+        deadline = time.monotonic() + 120
+        while not (home / "casemate.sqlite").exists() or waiting(home) == 0:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) in {0, -signal.SIGTERM}  # the server passes the signal on when it is done
+    (home / "connectors.toml").write_text("nonsense")
+    assert main(["serve", "--port", "0", "--connect"]) == 2

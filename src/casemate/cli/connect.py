@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from casemate.cli.home import add_store_option, home, open_policy, open_store, open_store_to_read
+from casemate.cli.home import add_store_option, home, open_policy, open_store, open_store_to_read, store_url
 from casemate.cli.terminal import tell, visible
 from casemate.core.errors import WrongUsage
 
@@ -55,6 +55,19 @@ def connectors_file(named: str | None) -> Path:
     return Path(named or os.environ.get("CASEMATE_CONNECTORS") or home() / "connectors.toml")
 
 
+def check_connectors(named: str | None, policy: "Policy") -> None:
+    """Open every connector once and close it: settings, secrets and hosts are in order, and nothing is sent."""
+    from casemate.connectors.kinds import open_source
+    from casemate.connectors.push.kinds import open_receiver
+    from casemate.connectors.settings import load_connectors
+
+    connectors = load_connectors(connectors_file(named))
+    for incoming in connectors.incoming:
+        open_source(incoming, policy).close()
+    for outgoing in connectors.outgoing:
+        open_receiver(outgoing, policy).close()
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Do what the action says."""
     from casemate.connectors.settings import load_connectors
@@ -64,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = _chosen(connectors, [arguments.name] if arguments.action == "push" else arguments.names)
     if arguments.action == "check":
         return _check(arguments, chosen, policy)
-    if arguments.store == "none":
+    if store_url(arguments.store) == "none":
         raise WrongUsage("connectors have to keep what they take", way_out="give --store URL or leave it out")
     with open_store(arguments.store, policy) as store:
         if arguments.action == "push":
@@ -91,7 +104,7 @@ def _check(arguments: argparse.Namespace, chosen: "Sequence[Incoming | Outgoing]
     from casemate.connectors.settings import Incoming
     from casemate.core.person import markings_up_to
 
-    store = open_store_to_read(arguments.store, policy) if arguments.store != "none" else None
+    store = open_store_to_read(arguments.store, policy)
     try:
         for settings in chosen:
             if isinstance(settings, Incoming):

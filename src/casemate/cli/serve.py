@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from casemate.cli.connect import add_connectors_option, check_connectors
 from casemate.cli.home import STORE, actor, add_store_option, open_policy, open_store, store_url
 from casemate.cli.terminal import tell
 from casemate.core.errors import WrongUsage
@@ -29,6 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", default="none", help="language model of the workers (default: none)")
     parser.add_argument("--tls-cert", metavar="FILE", default="", help="certificate chain in PEM: serve HTTPS")
     parser.add_argument("--tls-key", metavar="FILE", default="", help="its key in PEM")
+    parser.add_argument("--connect", action="store_true", help="also `casemate connect run`, as a process beside it")
+    add_connectors_option(parser)
     add_store_option(parser)
 
 
@@ -47,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise WrongUsage("a service has to keep what it takes", way_out="give --store sqlite:///PATH or leave it out")
     policy = open_policy(arguments)
     check_ready(policy.oidc)
+    if arguments.connect:
+        check_connectors(arguments.connectors, policy)
     address = Address(arguments.host, arguments.port, arguments.tls_cert, arguments.tls_key)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
@@ -61,11 +66,19 @@ def run(arguments: argparse.Namespace) -> int:
             url  # what the workers open; a list of processes shows arguments, and a URL may hold a password
         )
         crew.start()
+        connecting = Crew(int(arguments.connect), _connect_options(arguments), ("connect", "run"))
+        connecting.start()
         try:
             serve(app, address, opened, _say_ready)
         finally:
+            connecting.stop()
             crew.stop()
     return 0
+
+
+def _connect_options(arguments: argparse.Namespace) -> list[str]:
+    options = ["--connectors", arguments.connectors] if arguments.connectors else []
+    return options + (["--policy", arguments.policy] if arguments.policy else [])
 
 
 def _worker_options(arguments: argparse.Namespace) -> list[str]:

@@ -210,6 +210,14 @@ class TaxiiPushSettings(Outgoing):
     collection: Collection
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TheHiveSettings(Outgoing):
+    """A TheHive 5; `source` is what its alerts are said to come from, `organisation` where a user has several."""
+
+    organisation: Annotated[str, Field(pattern=r"^[ -~]{0,100}$")] = ""
+    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")] = "casemate"
+
+
 @dataclass(frozen=True, slots=True)
 class Connectors:
     """Every connector of the file, in its order."""
@@ -236,6 +244,7 @@ OUTGOING: Mapping[str, type[Outgoing]] = {
     "elastic": ElasticPushSettings,
     "misp": MispSettings,
     "taxii": TaxiiPushSettings,
+    "thehive": TheHiveSettings,
 }
 """Kind -> its settings, for tables `[out.NAME]`."""
 

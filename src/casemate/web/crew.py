@@ -12,10 +12,13 @@ DRAIN_SECONDS = 60.0
 
 
 class Crew:
-    """So many worker processes; each ends by itself when this process does, since its standard input ends then."""
+    """So many processes of one command, workers by default.
 
-    def __init__(self, count: int, options: Sequence[str]) -> None:
-        self._command = [sys.executable, "-m", "casemate", "worker", "--while-input", *options]
+    Each ends by itself when this process does, since its standard input ends then.
+    """
+
+    def __init__(self, count: int, options: Sequence[str], command: Sequence[str] = ("worker",)) -> None:
+        self._command = [sys.executable, "-m", "casemate", *command, "--while-input", *options]
         self._stopping = threading.Event()
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._threads = [threading.Thread(target=self._keep, args=(place,), daemon=True) for place in range(count)]

@@ -7,8 +7,16 @@ from casemate.connectors.push.elastic import ElasticReceiver
 from casemate.connectors.push.misp import MispReceiver
 from casemate.connectors.push.parcel import Receiver
 from casemate.connectors.push.taxii import TaxiiReceiver
+from casemate.connectors.push.thehive import TheHiveReceiver
 from casemate.connectors.push.webhook import WebhookReceiver
-from casemate.connectors.settings import ElasticPushSettings, MispSettings, Outgoing, TaxiiPushSettings, WebhookSettings
+from casemate.connectors.settings import (
+    ElasticPushSettings,
+    MispSettings,
+    Outgoing,
+    TaxiiPushSettings,
+    TheHiveSettings,
+    WebhookSettings,
+)
 from casemate.policy import Policy
 
 RECEIVERS: Mapping[type[Outgoing], Callable[[Any, Policy], Receiver]] = {
@@ -16,6 +24,7 @@ RECEIVERS: Mapping[type[Outgoing], Callable[[Any, Policy], Receiver]] = {
     ElasticPushSettings: ElasticReceiver,
     MispSettings: MispReceiver,
     TaxiiPushSettings: TaxiiReceiver,
+    TheHiveSettings: TheHiveReceiver,
 }
 """Settings -> what gives by them."""
 
