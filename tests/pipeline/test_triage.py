@@ -120,6 +120,21 @@ def test_the_models_summary_stands_when_it_holds(knowledge: Knowledge, store: St
     assert all_verbatim(case, store)
 
 
+def test_a_summary_that_passes_over_the_gravest_finding_is_not_shown(knowledge: Knowledge, store: Store):
+    model = Scripted([
+        answer(
+            ("Server listening on 192.0.2.10 port 22", "The server is listening on 192.0.2.10 port 22."),
+            ("Failed to connect to system bus: No such file", "It failed to connect to the system bus: No such file."),
+            ("pam_systemd(sshd:session): Failed to connect", "pam_systemd(sshd:session) failed to connect."),
+        )
+    ])  # fmt: skip
+    case = run(knowledge, store, EXAMPLES / "auth.log", model=model).case
+    assert (case.run.proposed, case.run.dropped) == (3, 0), "every sentence is carried by the evidence"
+    assert {sentence.basis for sentence in case.assessment.summary} == {"composed"}
+    (why,) = [issue.message for issue in case.issues if issue.code == "summary-composed"]
+    assert "says nothing of the gravest finding, Log-on after password guessing" in why
+
+
 def test_what_the_model_makes_up_is_dropped_counted_and_replaced(knowledge: Knowledge, store: Store):
     model = Scripted([
         answer(

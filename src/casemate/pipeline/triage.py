@@ -172,7 +172,7 @@ def _make_case(
         excerpts = choose_excerpts(evidence, findings, timeline, texts, tools.defences.leave_out)
         told = ask_model(excerpts, observables, tools, order.seed, case_id)
     composed = compose_summary(evidence, timeline, findings, observables, cite)
-    summary, why = choose_summary(told, composed, tools.model.name if tools.model else "")
+    summary, why = choose_summary(told, composed, findings, tools.model.name if tools.model else "")
     summary, forged = _keep_verbatim_sentences(summary, texts, tools.defences.verify)
 
     proposal = propose(findings, timeline, observables)

@@ -21,7 +21,13 @@ Answer with JSON: {"sentences": [{"quote": "...", "text": "..."}]}"""
 
 PART = Part(INSTRUCTION, SENTENCES_SCHEMA, most=SENTENCES, enough=3)
 
-TASK = Task("summary", "the case in at most five sentences, each cited", (PART,), prompt_tokens=4_000)
+TASK = Task(
+    "summary",
+    "the case in at most five sentences, each cited",
+    (PART,),
+    prompt_tokens=4_000,
+    adapter="casemate-cti-135m",  # measured: docs/specialists/casemate-cti-135m.md
+)
 
 TITLE = "Summary"
 
