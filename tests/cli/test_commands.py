@@ -161,6 +161,19 @@ def test_doctor_says_that_nothing_leaves(casemate):
     assert b"what would leave this machine: nothing" in done.stdout
 
 
+def test_doctor_names_what_connectors_and_a_database_elsewhere_would_be_given(casemate, tmp_path):
+    policy = tmp_path / "policy.toml"
+    policy.write_text('connector_hosts = ["127.0.0.1", "misp.example"]\n', "utf-8")
+    url = "postgresql://ada:s3cret@127.0.0.9:1/cases"
+    done = casemate("doctor", "--store", url, "--policy", policy)
+    told = [line for line in done.stdout.decode().splitlines() if line.startswith("what would leave")]
+    assert [line.rpartition(" to ")[2].partition(",")[0] for line in told] == [
+        "misp.example",
+        "the database on 127.0.0.9",
+    ]
+    assert b"s3cret" not in done.stdout + done.stderr
+
+
 def test_doctor_names_a_host_the_policy_allows(casemate, tmp_path):
     policy = tmp_path / "policy.toml"
     policy.write_text('engine_hosts = ["llm.corp.example"]\n', "utf-8")

@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from urllib.parse import parse_qs, urlsplit
 
 from casemate import __version__
 from casemate.cli.home import (
@@ -14,6 +15,7 @@ from casemate.cli.home import (
     open_knowledge,
     open_policy,
     open_store_to_read,
+    store_url,
 )
 from casemate.cli.terminal import visible
 from casemate.core.errors import CasemateError
@@ -53,19 +55,33 @@ def run(arguments: argparse.Namespace) -> int:
     healthy = _tell_knowledge() & _tell_models(policy)
     print(f"policy {policy.digest[:16]}: engines {', '.join(policy.engines)}; marking {policy.default_marking.label}")
     print(f"  language-model servers may be asked on: {', '.join(policy.engine_hosts) or 'no host'}")
-    for line in _leaving(policy):
+    for line in _leaving(policy, store_url(arguments.store)):
         print(f"what would leave this machine: {line}")
     return 0 if healthy else 4
 
 
-def _leaving(policy: Policy) -> list[str]:
+def _leaving(policy: Policy, store: str) -> list[str]:
     outside = [host for host in policy.engine_hosts if host not in LOOPBACK]
     told = []
     if outside and "server" in policy.engines:
         told.append(f"prompts, to {', '.join(outside)}, when a model on one of them is asked")
     if policy.oidc.issuer:
         told.append(f"sign-ins, to {', '.join(policy.oidc.hosts)}")
+    others = [host for host in policy.connector_hosts if host not in LOOPBACK]
+    if others:
+        told.append(f"closed cases and questions for alerts, to {', '.join(others)}, when a connector names it")
+    if (server := _server_of(store)) is not None:
+        told.append(f"all that is stored, to the database on {server}")
     return told or ["nothing"]
+
+
+def _server_of(store: str) -> str | None:
+    """Give the other host that a store is on; None for a file, a socket or this host."""
+    parts = urlsplit(store)
+    if not parts.scheme.startswith("postgresql"):
+        return None
+    host = parts.hostname or parse_qs(parts.query).get("host", [os.environ.get("PGHOST", "")])[0]
+    return None if not host or host.startswith("/") or host in LOOPBACK else visible(host)
 
 
 def _tell_store(named: str | None, policy: Policy) -> None:
