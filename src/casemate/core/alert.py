@@ -26,6 +26,12 @@ class Alert:
     time: datetime | None
 
 
+def name_alert(rule: str, template: str) -> str:
+    """Name an alert that nobody has looked at: its rule, else its template, else nothing where that is hardly words."""
+    letters = sum(letter.isalpha() for letter in template)
+    return rule or (template if 4 * letters > len(template) else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Resumable:
     """How far a request with an idempotency key came: `lines` lines whose running SHA-256 is `digest`.

@@ -269,5 +269,5 @@ def make_title(findings: Sequence[Finding], evidence: Sequence[Evidence]) -> str
     """Name a case by its gravest finding, else by its first evidence."""
     if findings:
         more = len(findings) - 1
-        return findings[0].title[:120] + (f" and {more} more findings" if more else "")
+        return findings[0].title[:120] + (f" and {more} more finding{'s' * (more > 1)}" if more else "")
     return f"{evidence[0].format} evidence without findings" if evidence else "no evidence"

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from casemate.audit import NewAuditEvent
 from casemate.audit.chain import write_time
-from casemate.core.alert import Alert, Delivery, GroupState, JobState, Receipt, Resumable
+from casemate.core.alert import Alert, Delivery, GroupState, JobState, Receipt, Resumable, name_alert
 from casemate.core.digest import Digest, digest_bytes
 from casemate.core.marking import Marking
 from casemate.store.cursors import put_cursors
@@ -135,7 +135,7 @@ def _open_group(
         "priority": priority,
         "open": 1,
         "state": GroupState.WAITING.value,
-        "title": storable(alert.rule or alert.template),
+        "title": storable(name_alert(alert.rule, alert.template)),
         "changed": changed,
     }
     made = change.connection.execute(insert(alert_groups).values(row)).inserted_primary_key

@@ -14,6 +14,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from casemate.audit.chain import write_time
+from casemate.core.alert import name_alert
 from casemate.core.assessment import Assessment, Disposition, Proposal
 from casemate.core.case import Case, Review
 from casemate.core.issue import Issue, Severity
@@ -49,7 +50,7 @@ def enter_trial(connection: Connection, case: Case, job: int, baseline: Baseline
         return
     group = select(alert_groups.c.rule, alert_groups.c.template).join(jobs, jobs.c.group == alert_groups.c.number)
     said = connection.execute(group.where(jobs.c.number == job)).one_or_none()
-    title = (said.rule or said.template) if said is not None else ""
+    title = name_alert(said.rule, said.template) if said is not None else ""
     row = {"case": number, "arm": draw(_key(connection), case.id, baseline.share).value}
     connection.execute(insert(trials).values(row | {"title": title[:TITLE_CHARS] or "alert without a rule"}))
 

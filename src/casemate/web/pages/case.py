@@ -134,7 +134,8 @@ def show_evidence(
     at: Annotated[int | None, Query(ge=0, le=2**53)] = None,
 ) -> Response:
     """Show a window of lines of one piece of evidence, from `line` on or around the character `at`."""
-    case = _opened(visit, case_id).case
+    opened = _opened(visit, case_id)
+    case = opened.case
     piece = _piece(case, evidence)
     note_reading(visit, case, evidence)
     texts = visit.seen.texts(case_id)
@@ -153,6 +154,7 @@ def show_evidence(
         end = lines[-1].start + len(lines[-1].text) + 1
         own = [one for one in own if one.citation.span.start < end and one.citation.span.end > lines[0].start]
     values = {
+        "opened": opened,
         "case": case,
         "piece": piece,
         "rows": [(one, runs_of(one, own)) for one in lines],

@@ -24,6 +24,11 @@ def when(time: datetime | None) -> str:
     return f"{time:%Y-%m-%d %H:%M}" if time else ""
 
 
+def second(time: datetime | None) -> str:
+    """Write a time as `2026-11-22 13:00:59` (UTC), where many things happen in one minute."""
+    return f"{time:%Y-%m-%d %H:%M:%S}" if time else ""
+
+
 def span_words(seconds: float | None) -> str:
     """Write a length of time in its largest unit: `40 s`, `7 min`, `3 h`, `12 d`; a dash for none."""
     if seconds is None:
@@ -67,7 +72,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    environment.filters.update(plain=plain, when=when, age=age, span_words=span_words, exact_words=exact_words)
+    environment.filters.update(plain=plain, when=when, second=second, age=age, span_words=span_words, exact_words=exact_words)
     environment.globals.update(
         Right=Right,
         str=str,

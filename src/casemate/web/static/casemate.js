@@ -39,7 +39,7 @@ if (keys && rows().length) {
   box.type = "checkbox";
   box.checked = localStorage.getItem("keys") !== "off";
   box.addEventListener("change", () => localStorage.setItem("keys", box.checked ? "on" : "off"));
-  label.append(box, " keys: j and k move, Enter opens, a accepts, r rejects, e edits");
+  label.append(box, document.querySelector(".judge") ? " keys: j and k move, a accepts, r rejects, e edits" : " keys: j and k move, Enter opens");
   keys.append(label);
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input:not([type=checkbox]), select, textarea");
