@@ -20,6 +20,7 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+NAMED = {"Enter": (13, "\r"), "Tab": (9, ""), "ArrowDown": (40, "")}
 
 
 def find_chromium() -> str | None:
@@ -109,10 +110,22 @@ class Browser:
         done = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         return done["result"].get("value")
 
-    def press(self, key: str) -> None:
-        """Press a key."""
+    def press(self, key: str, *, shift: bool = False) -> None:
+        """Press a key: a character, or one of `NAMED`."""
+        code, text = NAMED.get(key, (0, key))
         for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, text=key if kind == "keyDown" else "")
+            self.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                windowsVirtualKeyCode=code,
+                modifiers=8 if shift else 0,
+                text=text if kind == "keyDown" else "",
+            )
+
+    def write(self, text: str) -> None:
+        """Type a text where the focus is."""
+        self.call("Input.insertText", text=text)
 
     def shot(self, path: Path) -> None:
         """Keep what the window shows as PNG."""

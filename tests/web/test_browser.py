@@ -43,12 +43,12 @@ def measured(store: Store, tmp_path: Path) -> FastAPI:
 
 @pytest.fixture
 def served(app: FastAPI) -> Iterator[str]:
-    with _serving(app) as address:
+    with serving(app) as address:
         yield address
 
 
 @contextmanager
-def _serving(app: FastAPI) -> Iterator[str]:
+def serving(app: FastAPI) -> Iterator[str]:
     app.state.stopping.set()  # a stream of changes ends after what there is
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -79,7 +79,7 @@ def test_the_board_of_a_site_that_measures(measured: FastAPI, store: Store, brow
     store.people().set_password("test", "grace", hash_password(PASSWORD), first=False)
     value, _session = store.people().sign_in("grace")
     folder = PICTURES if os.environ.get("CASEMATE_SCREENSHOTS") else tmp_path
-    with _serving(measured) as served:
+    with serving(measured) as served:
         browser.call("Network.setCookie", name="casemate_session", value=value, url=served)
         _look(browser, served, folder, "board", "/board", ((1280, 1500, "light"), (390, 1500, "dark")))
     assert browser.complaints() == []

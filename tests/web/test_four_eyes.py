@@ -118,6 +118,8 @@ def test_the_page_says_who_is_awaited_and_lets_them_confirm_or_send_back(
     assert browsers["grace"].post(f"{page}/review", data=decide).status_code == 303
     texts = {name: one.get(page).text for name, one in browsers.items()}
     assert all("Awaiting a second person" in text and "UNREVIEWED DRAFT" in text for text in texts.values())
+    assert all("A second person has not confirmed it yet" in text for text in texts.values())
+    assert not [text for text in texts.values() if "No person has decided" in text]
     assert [name for name, text in texts.items() if 'value="confirmed"' in text] == ["bob"]
     back = {"form_key": keys["bob"], "revision": "2", "answer": "sent-back"}
     assert browsers["bob"].post(f"{page}/review", data=back).status_code == 400, "a reason is needed"

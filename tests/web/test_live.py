@@ -1,6 +1,7 @@
 """Live updates over a real server: the inbox follows the queue, and many listeners leave room for others."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -74,6 +75,31 @@ def test_many_listeners_leave_room_and_end_with_the_service(store: Store, app: F
     assert answered == 200
     assert len(said) == LISTENERS
     assert all(text.startswith("retry:") for text in said)
+
+
+@pytest.mark.slow
+def test_a_stream_that_broke_goes_on_after_the_last_event(store: Store, live: str):
+    headers = {"Authorization": f"Bearer {token_of(store, Role.READER, Marking.RED)}"}
+
+    def events(last: str, count: int) -> list[tuple[str, str]]:
+        told: list[tuple[str, str]] = []
+        number = ""
+        asked = headers | ({"Last-Event-ID": last} if last else {})
+        with httpx.stream("GET", f"{live}/api/v1/changes?since=0", headers=asked, timeout=PATIENCE) as answer:
+            for line in answer.iter_lines():
+                number = line[4:] if line.startswith("id: ") else number
+                if line.startswith("data: "):
+                    told.append((number, json.loads(line[6:])["rule"]))
+                if len(told) == count:
+                    break
+        return told
+
+    for rule in ("one", "two", "three"):
+        arrive(store, rule)
+    first = events("", 2)
+    assert [rule for _number, rule in first] == ["one", "two"]
+    arrive(store, "four")
+    assert [rule for _number, rule in events(first[-1][0], 2)] == ["three", "four"], "nothing twice, nothing left out"
 
 
 @pytest.mark.browser

@@ -185,6 +185,16 @@ def test_answers_are_the_same_whatever_is_proposed(tmp_path: Path):
         assert text == said[1][path], path
 
 
+def test_pages_of_a_withheld_case_speak_of_no_draft(drawn: tuple[Store, FastAPI, TestClient]):
+    client = drawn[2]
+    base = "/cases/C-drawn"
+    evidence = digest_bytes(TEXT.encode())
+    for path in (base, f"{base}/evidence/{evidence}", f"{base}/observables", f"{base}/timeline"):
+        text = ask(client, path)
+        assert "NO PROPOSALS" in text, path
+        assert "UNREVIEWED DRAFT" not in text, path
+
+
 def test_what_is_withheld_is_not_judged_and_a_note_tells_nothing(drawn: tuple[Store, FastAPI, TestClient]):
     _store, _app, client = drawn
     key = {"X-CSRF-Token": client.get(f"{V1}/me").json()["form_key"]}

@@ -72,7 +72,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    environment.filters.update(plain=plain, when=when, second=second, age=age, span_words=span_words, exact_words=exact_words)
+    environment.filters.update(
+        plain=plain, when=when, second=second, age=age, span_words=span_words, exact_words=exact_words
+    )
     environment.globals.update(
         Right=Right,
         str=str,
