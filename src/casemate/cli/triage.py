@@ -14,6 +14,7 @@ from casemate.cli.home import (
     open_store,
 )
 from casemate.cli.terminal import Progress, tell, write_result
+from casemate.cli.triage_bulk import add_bulk_options, check_options, run_on_engine
 from casemate.core.issue import Severity
 from casemate.core.marking import Marking
 
@@ -31,10 +32,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="a stored model, server:URL#NAME, or none (default: in use)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the model's sampling (default: 0)")
     add_store_option(parser)
+    add_bulk_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Triage and show the case."""
+    """Triage and show the case, or with an engine for many the cases."""
+    if check_options(arguments):
+        return run_on_engine(arguments)
     from casemate.pipeline.specialists import Specialists
     from casemate.pipeline.tools import Tools
     from casemate.pipeline.triage import Order, triage

@@ -43,6 +43,22 @@ def _adapter() -> TypeAdapter[Reading]:
     return TypeAdapter(Reading)
 
 
+def reading_to_json(reading: Reading) -> bytes:
+    """Write a reading as the store keeps it."""
+    return _adapter().dump_json(reading)
+
+
+def reading_from_json(data: bytes) -> Reading:
+    """Read a reading back."""
+    return _adapter().validate_json(data)
+
+
+def was_read(received: Received, reading: Reading, actor: str) -> NewAuditEvent:
+    """Make the audit event of a source that was read."""
+    body = (("sha256", received.digest), ("bytes", str(received.size)), ("parts", str(len(reading.evidence))))
+    return NewAuditEvent(actor, "evidence.read", received.digest, body)
+
+
 def edition_of(tools: Tools) -> Digest:
     """Name everything but the evidence that decides what a reading comes to."""
     releases = sorted(release.digest for release in tools.knowledge.releases())
@@ -60,7 +76,7 @@ def read_source(received: Received, marking: Marking, tools: Tools, store: Store
     key = key_of(received, marking, edition)
     known = store.reading(key)
     if known is not None:
-        return _adapter().validate_json(known)
+        return reading_from_json(known)
     gathering = Gathering(tools)
     with store.write_texts(key, edition) as writer:
         for item in read(received.source, tools.policy.limits):
@@ -78,10 +94,9 @@ def read_source(received: Received, marking: Marking, tools: Tools, store: Store
         gathering.templates(),
         gathering.issues(received.source.name),
     )
-    body = (("sha256", received.digest), ("bytes", str(received.size)), ("parts", str(len(reading.evidence))))
-    event = NewAuditEvent(actor, "evidence.read", received.digest, body)
+    event = was_read(received, reading, actor)
     if received.size <= tools.policy.limits.original_bytes:
         with received.source.open() as stream:
             store.put_blob(stream.read(received.size))
-    store.save_reading(key, _adapter().dump_json(reading), event, run, str(received.digest))
+    store.save_reading(key, reading_to_json(reading), event, run, str(received.digest))
     return reading

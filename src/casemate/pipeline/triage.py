@@ -80,24 +80,33 @@ def triage(
         if not received:
             reasons = "; ".join(f"{issue.source}: {issue.message}" for issue in unread[:5])
             raise NothingRead(f"no evidence could be read ({reasons or 'nothing was named'})", way_out="name a file")
-        run_key, case_id = _name_run(received, order, tools)
+        run_key, case_id = name_run(received, order, tools)
         known = store.case(case_id)
-        if known is not None and (known.reviews or _same_run(known, tools)):
+        if known is not None and (known.reviews or is_same_run(known, tools)):
             return Outcome(known, repeated=True, unread=tuple(unread))
         inputs = [str(item.digest) for item in received]
-        began = NewAuditEvent(order.actor, "case.begun", case_id, (("inputs", str(len(inputs))),))
-        store.begin_run(run_key, inputs, began)
+        store.begin_run(run_key, inputs, begun(case_id, len(inputs), order))
         readings = []
         for number, item in enumerate(received, 1):
             progress(f"reading {number} of {len(received)}")
             readings.append(read_source(item, order.marking, tools, store, run_key, order.actor))
     case = _make_case(case_id, readings, unread, order, tools, store, progress)
     case = replace(case, run=replace(case.run, seconds=round(time.monotonic() - started, 3)))
-    body = (("evidence", str(len(case.evidence))), ("model", str(case.run.model or "none")))
-    event = NewAuditEvent(order.actor, "case.proposed", case_id, body)
-    features = _features_of(case.observables, case.findings, readings)
+    features = features_of_case(case.observables, case.findings, readings)
+    event = proposed(case, order)
     store.save_case(case, event, features, run_key, edition_of(tools), order.lease, tools.policy.baseline)
     return Outcome(case, repeated=False, unread=tuple(unread))
+
+
+def proposed(case: Case, order: Order) -> NewAuditEvent:
+    """Make the audit event of a case that the machine proposes."""
+    body = (("evidence", str(len(case.evidence))), ("model", str(case.run.model or "none")))
+    return NewAuditEvent(order.actor, "case.proposed", case.id, body)
+
+
+def begun(case_id: str, inputs: int, order: Order) -> NewAuditEvent:
+    """Make the audit event of a case that is begun."""
+    return NewAuditEvent(order.actor, "case.begun", case_id, (("inputs", str(inputs)),))
 
 
 def _receive(
@@ -124,13 +133,15 @@ def _receive(
     return list(received.values()), unread
 
 
-def _name_run(received: Sequence[Received], order: Order, tools: Tools) -> tuple[str, str]:
+def name_run(received: Sequence[Received], order: Order, tools: Tools) -> tuple[str, str]:
+    """Name the run of these inputs and the case that it leads to."""
     case = digest_value([sorted(item.digest for item in received), order.marking.value])
     model = tools.model.digest if tools.model else None
     return digest_value([case, edition_of(tools), model, order.seed]), f"C-{case[:12]}"
 
 
-def _same_run(case: Case, tools: Tools) -> bool:
+def is_same_run(case: Case, tools: Tools) -> bool:
+    """Say whether a case was made by this program with this policy, model and knowledge."""
     run = case.run
     model = tools.model.digest if tools.model else None
     releases = tuple(release.digest for release in run.releases)
@@ -162,7 +173,7 @@ def _make_case(
     findings, broken = _keep_verbatim(findings, texts)
     passages = choose_passages(findings, tools.knowledge, limits)
 
-    features = _features_of(observables, findings, readings)
+    features = features_of_case(observables, findings, readings)
     related = find_related(features, store.features(), limits, exclude=case_id)
 
     told = Told()
@@ -259,9 +270,10 @@ def _keep_verbatim_sentences(
     return tuple(sentence for sentence in summary if not verify(sentence.citations, texts)), tuple(issues)
 
 
-def _features_of(
+def features_of_case(
     observables: Sequence[Observable], findings: Sequence[Finding], readings: Sequence[Reading]
 ) -> tuple[Feature, ...]:
+    """Give what a case can be found by from others: observables, techniques, rare log templates."""
     return features_of(observables, findings, (template for reading in readings for template in reading.templates))
 
 

@@ -60,6 +60,11 @@ class Limits:
     job_attempts: int = 3  # then the job is a dead letter
     evidence_lines: int = 2_000  # lines of evidence in one answer
     line_chars: int = 4_000  # of one line in such an answer
+    # bulk runs
+    bulk_items: int = 16  # inputs of one part of a bulk run; a part that was begun is begun again
+    bulk_bytes: int = 64 * MIB  # after so much evidence a part is complete
+    bulk_object_store_bytes: int = 128 * MIB  # Ray's object store, through which receipts pass and no evidence
+    bulk_start_seconds: float = 120.0  # for each of three tries to start a Ray of our own
     # an agent that asks over MCP
     agent_text_chars: int = 200_000  # text that one call of an agent brings
     agent_answer_chars: int = 200_000  # JSON of one answer to an agent; rows beyond it are counted, not given

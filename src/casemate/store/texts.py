@@ -5,7 +5,7 @@ import os
 import socket
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -208,6 +208,12 @@ class StoredTexts:
             return 0
         last = self._chunk(text, starts[-1])
         return last.start + len(last.text)
+
+    def chunks(self, evidence: Digest) -> Iterator[Chunk]:
+        """Give the whole text as it was written, chunk by chunk; nothing when the evidence is unknown."""
+        text, starts = self._index(evidence)
+        for start in starts:
+            yield self._chunk(text, start)
 
     def lines(self, evidence: Digest, first: int, count: int, most: int) -> tuple[TextLine, ...]:
         """Give `count` lines of the normalised text from line `first` (from 1) on, each cut at `most` characters."""

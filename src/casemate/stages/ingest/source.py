@@ -14,10 +14,14 @@ from casemate.stages.ingest.stream import Readable
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One input: its name as the user gave it, and how to open it; `open` may raise `OSError`."""
+    """One input: its name as the user gave it, and how to open it; `open` may raise `OSError`.
+
+    `path` is where it is, for whoever reads it in another process; empty where it is no file.
+    """
 
     name: str
     open: Callable[[], AbstractContextManager[Readable]]
+    path: str = ""
 
 
 def find_sources(paths: Iterable[str], limits: Limits | None = None) -> Iterator[Source | Issue]:
@@ -54,7 +58,7 @@ def source_of(path: str) -> Source:
         os.set_blocking(descriptor, True)
         return os.fdopen(descriptor, "rb", buffering=0)
 
-    return Source(_shown(path), open_file)
+    return Source(_shown(path), open_file, path)
 
 
 def _open_standard_input() -> AbstractContextManager[Readable]:
