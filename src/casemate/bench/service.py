@@ -33,7 +33,7 @@ from casemate.store import Store
 ALERTS = "logs/ait_ads/aecid_raw_alerts_gpl3.tar.gz"
 LONGEST_SECONDS = 1800
 LOOKS = 20
-LINES_A_MB = 8_000
+LINES_A_MB = 9_600
 
 
 def measure_service(data: Path, knowledge: Path, alerts: int, groups: int, big_mb: int) -> dict[str, Any]:

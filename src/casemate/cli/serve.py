@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from casemate.web.app import make_app
     from casemate.web.crew import Crew
     from casemate.web.oidc import check_ready
+    from casemate.web.pages.render import compile_templates
     from casemate.web.serving import Address, listen, serve
     from casemate.web.site import Site
 
@@ -60,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         site = Site(store, policy, hosts_of(address, policy), secure=bool(address.certificate))
         opened = listen(address)
         app = make_app(site)
+        compile_templates()
         crew = Crew(arguments.workers, _worker_options(arguments))
         site.figures.workers.set_function(crew.alive)
         os.environ[STORE] = (

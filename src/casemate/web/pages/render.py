@@ -98,6 +98,13 @@ def _environment() -> Environment:
     return environment
 
 
+def compile_templates() -> None:
+    """Compile every template of the pages, so that the first visitor need not wait for it."""
+    own = PackageLoader("casemate.web", "templates").list_templates()
+    for name in (*own, "draft_body.html.j2"):  # a case shows its drafts as a report does
+        _environment().get_template(name)
+
+
 def render_page(
     request: Request,
     name: str,
