@@ -131,7 +131,6 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_done(casemate, tmp_
 
 
 def test_what_is_no_file_is_named(casemate, tmp_path: Path):
-    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     (tmp_path / "loop").symlink_to(tmp_path)
     (tmp_path / "good.log").write_text(GOOD, "utf-8")

@@ -4,12 +4,16 @@ import io
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+
+import pytest
 
 from casemate.core.evidence import Closed
 from casemate.core.issue import Issue
 from casemate.policy.limits import Limits
-from casemate.stages.ingest import Source, find_sources, read
+from casemate.stages.ingest import Source, find_sources, read, source_of
 
 
 def names(*paths: Path | str, limits: Limits | None = None) -> list[str]:
@@ -65,6 +69,46 @@ def test_a_device_is_refused(tmp_path: Path) -> None:
     (issue,) = read(source)
     assert isinstance(issue, Issue)
     assert issue.code == "unreadable"
+
+
+@pytest.mark.parametrize("late", [0.0, 0.2])
+@pytest.mark.parametrize("silent", [0.0, 0.2])
+def test_a_pipe_waits_for_its_writer(tmp_path: Path, late: float, silent: float) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    def write() -> None:
+        time.sleep(late)
+        with (tmp_path / "pipe").open("wb", buffering=0) as pipe:
+            time.sleep(silent)
+            pipe.write(b"first ")
+            time.sleep(silent)
+            pipe.write(b"second\n")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    (source,) = find_sources([str(tmp_path / "pipe")])
+    assert isinstance(source, Source)
+    with source.open() as pipe:
+        assert b"".join(iter(lambda: pipe.read(4), b"")) == b"first second\n"
+    writer.join()
+
+
+def test_a_pipe_that_nobody_writes_into_is_no_empty_input(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (issue,) = read(source_of(str(tmp_path / "pipe"), wait=0.05))
+    assert isinstance(issue, Issue)
+    assert (issue.code, issue.message) == ("unreadable", "nothing wrote into this pipe within 0.05 s")
+    (source,) = find_sources([str(tmp_path)])  # in a folder there is no waiting
+    assert isinstance(source, Source)
+    assert [type(item) for item in read(source)] == [Issue]
+
+
+def test_a_process_that_says_nothing_is_an_empty_input() -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    with source_of(f"/dev/fd/{reading}").open() as pipe:
+        assert pipe.read(4) == b""
+    os.close(reading)
 
 
 def test_a_name_that_is_no_utf8_is_shown(tmp_path: Path) -> None:

@@ -1,15 +1,22 @@
 """Sources: named streams of bytes, and how the ones that a person names are found."""
 
 import os
+import select
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
+from typing import Self
 
 from casemate.core.issue import Issue, Severity
 from casemate.policy.limits import Limits
 from casemate.stages.ingest.stream import Readable
+
+PIPE_SECONDS = 5.0  # how long the writer of a named pipe may take to open it
+PIPE_STEP_MS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +53,61 @@ def find_sources(paths: Iterable[str], limits: Limits | None = None) -> Iterator
             yield source_of(path)
 
 
-def source_of(path: str) -> Source:
-    """Make the source that reads one file; anything that is no regular file is refused when it is opened."""
+def source_of(path: str, wait: float = PIPE_SECONDS) -> Source:
+    """Make the source that reads one file or pipe; anything else is refused when it is opened.
+
+    Whoever is to write into a named pipe has `wait` seconds to open it; then it is an `OSError`, never an empty input.
+    """
 
     def open_file() -> AbstractContextManager[Readable]:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe must not hang the open
-        kind = os.fstat(descriptor).st_mode
-        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+        try:
+            kind = os.fstat(descriptor).st_mode
+            if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+                raise OSError(0, "it is no regular file")
+            first = _await_writer(descriptor, wait) if Path(path).resolve().is_fifo() else b""
+            os.set_blocking(descriptor, True)
+        except BaseException:
             os.close(descriptor)
-            raise OSError(0, "it is no regular file")
-        os.set_blocking(descriptor, True)
-        return os.fdopen(descriptor, "rb", buffering=0)
+            raise
+        file = os.fdopen(descriptor, "rb", buffering=0)
+        return _Pipe(first, file) if first else file
 
     return Source(_shown(path), open_file, path)
+
+
+def _await_writer(descriptor: int, wait: float) -> bytes:
+    """Wait until somebody writes into a named pipe, or has; give the byte that was read to find out, if one was."""
+    until = time.monotonic() + wait
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    while not waiting.poll(PIPE_STEP_MS):
+        try:
+            first = os.read(descriptor, 1)
+        except BlockingIOError:  # the other end is open and nothing was said yet
+            return b""
+        if first:
+            return first
+        if time.monotonic() >= until:
+            raise OSError(0, f"nothing wrote into this pipe within {wait:g} s")
+    return b""
+
+
+class _Pipe:
+    """A pipe whose first byte was read already."""
+
+    def __init__(self, first: bytes, rest: FileIO) -> None:
+        self._first, self._rest = first, rest
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._rest.close()
+
+    def read(self, size: int, /) -> bytes:
+        first, self._first = self._first, b""
+        return first or self._rest.read(size)
 
 
 def _open_standard_input() -> AbstractContextManager[Readable]:
@@ -87,7 +136,7 @@ def _walk(top: str, most: int) -> Iterator[Source | Issue]:
             way_out = "name the files or raise limits.directory_files in the policy"
             yield Issue("directory-files", Severity.WARNING, message, _shown(top), "", way_out)
             return
-        yield source_of(path)
+        yield source_of(path, wait=0.0)  # a folder of abandoned pipes must not take hours
 
 
 def _list(path: str) -> list[tuple[str, bool]]:
