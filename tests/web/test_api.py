@@ -1,6 +1,7 @@
 """The API as a client meets it: evidence in, cases out, decisions, and everything that is refused."""
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from casemate.core.person import Role
 from casemate.store import Store
 
 from .conftest import PASSWORD, Planted, secret, token_of
+from .sample import store_sample
 
 LINES = {"Content-Type": "application/x-ndjson"}
 
@@ -43,6 +45,23 @@ def test_alerts_that_say_the_same_join_one_group(ada: TestClient, store: Store):
     assert [json.loads(one["text"])["full_log"] for one in page["items"]] == ["said 0", "said 1"]
     rest = ada.get(f"/api/v1/groups/{group['number']}/alerts", params={"limit": 1, "cursor": page["next"]}).json()
     assert json.loads(rest["items"][0]["text"])["full_log"] == "said 2"
+
+
+def test_groups_are_found_by_when_they_were_seen_last(ada: TestClient, store: Store):
+    store_sample(store)
+    whole = ada.get("/api/v1/groups").json()["items"]
+    border = sorted(one["last_seen"] for one in whole)[2]
+    for name, expected in (
+        ("seen_since", {one["number"] for one in whole if one["last_seen"] >= border}),
+        ("seen_before", {one["number"] for one in whole if one["last_seen"] < border}),
+    ):
+        found = ada.get("/api/v1/groups", params={name: border}).json()["items"]
+        assert {one["number"] for one in found} == expected
+        assert 0 < len(expected) < len(whole)
+    elsewhere = datetime.fromisoformat(border).astimezone(timezone(timedelta(hours=5, minutes=30))).isoformat()
+    assert ada.get("/api/v1/groups", params={"seen_since": elsewhere}).json()["items"] != []
+    for wrong in ("yesterday", "2026-11-22T10:00:00", "0001-01-01T00:00:00+14:00"):
+        assert ada.get("/api/v1/groups", params={"seen_since": wrong}).status_code == 400
 
 
 def test_json_lines_are_known_without_a_content_type(ada: TestClient):

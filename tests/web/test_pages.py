@@ -1,17 +1,19 @@
 """The pages as HTML: what they show, to whom, and what hostile evidence makes of them."""
 
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from casemate.core.alert import Group
 from casemate.core.case import Case
 from casemate.core.marking import Marking
 from casemate.core.person import Role
 from casemate.policy import Policy
-from casemate.store import Store
+from casemate.store import GroupQuery, Store
 from casemate.web.app import make_app
 from casemate.web.passwords import hash_password
 from casemate.web.site import Site
@@ -197,9 +199,17 @@ def test_the_inbox_filters_and_pages(made: Case, store: Store, app: FastAPI):
     assert browser.get("/", params={"q": "listened PORTS"}).text.count("data-row") == 1
     assert browser.get("/", params={"priority": "1"}).text.count("data-row") in (0, 1)
     assert browser.get("/", params={"state": "waiting", "disposition": ""}).text.count("data-row") == 3
-    for wrong in ({"priority": "9"}, {"priority": "12"}, {"state": "odd"}, {"marking": "blue"}):
+    hours = {row.number: (datetime.now(UTC) - row.last_seen).total_seconds() / 3600 for row in groups_of(store)}
+    for age, fits in {"1h": (0, 1), "8h": (0, 8), "24h": (0, 24), "over-8h": (8, 1e9), "over-24h": (24, 1e9)}.items():
+        expected = sum(fits[0] <= one < fits[1] for one in hours.values())
+        assert browser.get("/", params={"age": age}).text.count("data-row") == expected, age
+    for wrong in ({"age": "2h"}, {"priority": "9"}, {"priority": "12"}, {"state": "odd"}, {"marking": "blue"}):
         assert browser.get("/", params=wrong).status_code == 400
     assert browser.get("/", params={"after": "nonsense"}).status_code == 404
+
+
+def groups_of(store: Store) -> tuple[Group, ...]:
+    return store.cleared(Marking.GREEN).groups(GroupQuery(), 50).rows
 
 
 def test_reading_red_evidence_on_a_page_is_recorded(planted: dict[Marking, Planted], ada: TestClient, store: Store):

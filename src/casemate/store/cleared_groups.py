@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, func, or_, select
 
+from casemate.audit.chain import write_time
 from casemate.core.alert import Group, GroupState, Job, JobState
 from casemate.core.assessment import Disposition
 from casemate.core.marking import Marking
@@ -22,7 +23,10 @@ WORDS = 8
 
 @dataclass(frozen=True, slots=True)
 class GroupQuery:
-    """Which groups are asked for; None or empty is everything. `text` are words that must all occur."""
+    """Which groups are asked for; None or empty is everything. `text` are words that must all occur.
+
+    A group's alert seen last was `seen_since` or later, and before `seen_before`; both with a time zone.
+    """
 
     open: bool | None = True
     state: GroupState | None = None
@@ -30,6 +34,8 @@ class GroupQuery:
     marking: Marking | None = None
     priority: int | None = None
     text: str = ""
+    seen_since: datetime | None = None
+    seen_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,10 @@ class ClearedGroups(Clearance):
                 listing = listing.where(column == wanted.value)
         if query.priority is not None:
             listing = listing.where(alert_groups.c.priority == query.priority)
+        if query.seen_since is not None:
+            listing = listing.where(alert_groups.c.last_seen >= write_time(query.seen_since))
+        if query.seen_before is not None:
+            listing = listing.where(alert_groups.c.last_seen < write_time(query.seen_before))
         for word in storable(query.text).split()[:WORDS]:
             columns = (alert_groups.c.rule, alert_groups.c.entity, alert_groups.c.title)
             said = [column.icontains(word, autoescape=True) for column in columns]

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import orjson
 from fastapi import Path, Query, Request, Response
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, AwareDatetime, TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
@@ -21,6 +22,16 @@ from casemate.web.problems import Refused
 
 Number = Annotated[int, Path(ge=1, le=2**53)]
 Cursor = Annotated[str, Query(max_length=400, description="`next` of the page before")]
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("there is no such time in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc), Query(description="with a time zone")]
 
 STREAM = {"responses": {"200": {"description": "Changes", "content": {"text/event-stream": {}}}}}
 EVERY_SECONDS = 1.0
@@ -44,13 +55,14 @@ def list_groups(
     marking: Marking | None = None,
     priority: Annotated[int | None, Query(ge=1, le=5)] = None,
     q: Annotated[str, Query(max_length=200)] = "",
+    seen_since: Moment | None = None,
+    seen_before: Moment | None = None,
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> List[Group]:
     """List alert groups, the most urgent first, then the one seen last; `closed` takes in the closed ones."""
-    page = visit.seen.groups(
-        GroupQuery(None if closed else True, state, disposition, marking, priority, q), limit, cursor
-    )
+    wanted = GroupQuery(None if closed else True, state, disposition, marking, priority, q, seen_since, seen_before)
+    page = visit.seen.groups(wanted, limit, cursor)
     return List(page.rows, page.next)
 
 

@@ -1,5 +1,6 @@
 """The inbox (what waits to be looked at), one group of it, and the list of all cases."""
 
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
@@ -17,6 +18,13 @@ from casemate.web.problems import Refused
 
 ROWS = 50
 ALERTS = 20
+AGES = {
+    "1h": "in the last hour",
+    "8h": "in the last 8 hours",
+    "24h": "in the last day",
+    "over-8h": "over 8 hours ago",
+    "over-24h": "over a day ago",
+}
 
 Words = Annotated[str, Query(max_length=200)]
 Choice = Annotated[str, Query(max_length=30)]
@@ -32,6 +40,7 @@ def show_inbox(
     disposition: Choice = "",
     marking: Choice = "",
     state: Choice = "",
+    age: Choice = "",
     closed: Choice = "",
     after: Cursor = "",
 ) -> Response:
@@ -43,6 +52,7 @@ def show_inbox(
         _chosen(Marking, marking),
         _priority(priority),
         q,
+        *_seen(age),
     )
     asked = {
         "q": q,
@@ -50,10 +60,11 @@ def show_inbox(
         "disposition": disposition,
         "marking": marking,
         "state": state,
+        "age": age,
         "closed": closed,
     }
     page = visit.seen.groups(wanted, ROWS, after)
-    values = {"page": page, "asked": asked, "after": after, "filtered": any(asked.values()), "live": True}
+    values = {"page": page, "asked": asked, "after": after, "filtered": any(asked.values()), "live": True, "ages": AGES}
     return render_page(request, "inbox", {**values, **_choices(visit, GroupState)})
 
 
@@ -102,6 +113,16 @@ def _chosen(kind: type[Member], value: str) -> Member | None:
         return kind(value)
     except ValueError:
         raise Refused(400, "this filter has no such value", "choose one of the list") from None
+
+
+def _seen(age: str) -> tuple[datetime | None, datetime | None]:
+    if not age:
+        return None, None
+    if age not in AGES:
+        raise Refused(400, "this filter has no such value", "choose one of the list")
+    hours = int(age.removeprefix("over-").removesuffix("h"))
+    border = datetime.now(UTC) - timedelta(hours=hours)
+    return (None, border) if age.startswith("over-") else (border, None)
 
 
 def _priority(value: str) -> int | None:
