@@ -48,7 +48,7 @@ class Cluster:
         command = self._as_user("postgres", "-D", f"{self._folder}/data", "-k", str(self._folder), *options)
         log = (self._folder / "log").open("ab")
         self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while subprocess.run(self._as_user("pg_isready", "-q", "-h", str(self._folder)), check=False).returncode:
             assert time.monotonic() < end, (self._folder / "log").read_text()
             time.sleep(0.05)
@@ -57,7 +57,7 @@ class Cluster:
         """Stop it: `immediate` as a crash does, `fast` as an administrator does."""
         if self._process is not None:
             self._run("pg_ctl", "-D", f"{self._folder}/data", "-m", how, "-w", "stop")
-            self._process.wait()
+            self._process.wait(60)
             self._process = None
 
     def _as_user(self, program: str, *words: str) -> list[str]:

@@ -35,6 +35,6 @@ def review(store: Store, name: str, who: str = "Ada") -> Case:
 
 
 def push(settings: Outgoing, store: Store, told: list[tuple[str, str, str]], limits: Limits | None = None) -> Push:
-    bounds = limits or Limits(connector_seconds=20.0)
+    bounds = limits or Limits(connector_seconds=60.0)
     receiver = open_receiver(settings, Policy(limits=bounds))
     return Push(settings, receiver, store, bounds, threading.Event(), lambda *what: told.append(what))

@@ -93,7 +93,7 @@ def saying(*pieces: bytes, pause: float = 0.0, hang: bool = False) -> Iterator[s
                     if over.wait(pause):
                         return
                 if hang:
-                    over.wait(30)
+                    over.wait(300)
             except OSError:
                 return
 
@@ -113,5 +113,5 @@ def saying(*pieces: bytes, pause: float = 0.0, hang: bool = False) -> Iterator[s
         yield f"http://127.0.0.1:{door.getsockname()[1]}"
     finally:
         over.set()
-        thread.join()
+        thread.join(60)
         door.close()

@@ -23,7 +23,7 @@ from casemate.policy import Limits, Policy
 from .conftest import Taken
 from .servers import Local, Reply, Request, as_json, served
 
-POLICY = Policy(limits=Limits(connector_seconds=20.0, batch_alerts=3))
+POLICY = Policy(limits=Limits(connector_seconds=60.0, batch_alerts=3))
 
 
 @dataclass

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -242,10 +241,12 @@ def test_ctrl_c_ends_it(prepared_home: Path):
     server.stdin.write(json.dumps(HELLO).encode() + b"\n")
     server.stdin.flush()
     assert server.stdout.readline()
-    time.sleep(0.2)
-    server.send_signal(signal.SIGINT)
-    assert server.wait(30) == 130  # the pipe is still open
-    _out, told = server.communicate()
+    try:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 130  # the pipe is still open
+        _out, told = server.communicate(timeout=60)
+    finally:
+        server.kill()
     assert b"Traceback" not in told
 
 

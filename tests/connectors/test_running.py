@@ -35,7 +35,7 @@ def test_failures_back_off_are_told_and_leave_the_others_alone():
         raise ZeroDivisionError("secret")
 
     def good(number: int) -> None:
-        if number == 30:
+        if number >= 30 and (turns[0].rounds > 4 or number > 6_000):  # a minute, for a machine that is busy
             stopping.set()
 
     turns = [Counting("bad", 0.001, fail), Counting("broken", 0.001, fault), Counting("good", 0.01, good)]

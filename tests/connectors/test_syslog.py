@@ -27,20 +27,20 @@ NEW = b'<165>1 2026-10-11T22:14:15.003Z mymachine.example.com evntslog - ID47 [x
 @contextmanager
 def listening(feed: Feed, limits: Limits | None = None, **settings: object) -> Iterator[SyslogSource]:
     source = SyslogSource(SyslogSettings(name="test", **settings), limits or Limits())  # type: ignore[arg-type]
-    thread = threading.Thread(target=source.round, args=(feed,))
+    thread = threading.Thread(target=source.round, args=(feed,), daemon=True)
     thread.start()
     until(lambda: bool(source.ports) or not thread.is_alive())
     try:
         yield source
     finally:
         feed.stopping.set()
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
         source.close()
 
 
 def until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -56,7 +56,7 @@ def test_udp_and_tcp_messages_become_alerts(make_feed: Callable[..., Feed], take
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for message in (BSD, NEW + b"\n", b"", b"no priority \xff\xfe"):
                 sender.sendto(message, ("127.0.0.1", source.ports["udp"]))
-        with socket.create_connection(("127.0.0.1", source.ports["tcp"])) as sender:
+        with socket.create_connection(("127.0.0.1", source.ports["tcp"]), 60) as sender:
             sender.sendall(b"%d %s" % (len(NEW), NEW) + BSD + b"\n<1>no end")
         until(lambda: stored(store) == 6)
     found = taken.alerts()
@@ -76,7 +76,7 @@ def test_udp_and_tcp_messages_become_alerts(make_feed: Callable[..., Feed], take
 def test_stopping_stores_what_came(make_feed: Callable[..., Feed], store: Store):
     feed = make_feed(patient=True)
     with listening(feed, tcp_port=0) as source:
-        with socket.create_connection(("127.0.0.1", source.ports["tcp"])) as sender:
+        with socket.create_connection(("127.0.0.1", source.ports["tcp"]), 60) as sender:
             sender.sendall(b"".join(b"<1>message %d\n" % number for number in range(3000)))
             until(lambda: source._waiting.qsize() + stored(store) > 0)
         until(lambda: all("Thread-" not in thread.name or not thread.is_alive() for thread in source._threads))
@@ -88,7 +88,7 @@ def test_only_named_senders_may_send(make_feed: Callable[..., Feed], taken: Take
     with listening(feed, udp_port=0, tcp_port=0, senders=("192.0.2.0/24",)) as source:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(BSD, ("127.0.0.1", source.ports["udp"]))
-        with socket.create_connection(("127.0.0.1", source.ports["tcp"])) as sender:
+        with socket.create_connection(("127.0.0.1", source.ports["tcp"]), 60) as sender:
             assert sender.recv(1) == b""
         until(lambda: "not-taken" in taken.codes())
     assert stored(store) == 0
@@ -108,7 +108,7 @@ def test_too_many_datagrams_are_dropped_counted_and_audited(make_feed: Callable[
 def test_a_tcp_sender_that_sends_too_much_waits_and_loses_nothing(make_feed: Callable[..., Feed], store: Store):
     feed = make_feed(patient=True)
     with listening(feed, Limits(syslog_per_second=40, syslog_waiting=5, batch_alerts=7), tcp_port=0) as source:
-        with socket.create_connection(("127.0.0.1", source.ports["tcp"])) as sender:
+        with socket.create_connection(("127.0.0.1", source.ports["tcp"]), 60) as sender:
             sender.sendall(b"".join(b"<1>message %d\n" % number for number in range(100)))
         until(lambda: stored(store) == 100)
 
@@ -136,10 +136,10 @@ def test_connections_are_bounded_and_idle_ones_end(make_feed: Callable[..., Feed
     feed = make_feed(patient=True)
     with listening(feed, Limits(syslog_connections=1, syslog_idle_seconds=1.0), tcp_port=0) as source:
         where = ("127.0.0.1", source.ports["tcp"])
-        with socket.create_connection(where) as first, socket.create_connection(where) as second:
-            second.settimeout(10)
+        with socket.create_connection(where, 60) as first, socket.create_connection(where, 60) as second:
+            second.settimeout(60)
             assert second.recv(1) == b""
-            first.settimeout(10)
+            first.settimeout(60)
             assert first.recv(1) == b""
 
 
@@ -167,7 +167,7 @@ def test_a_second_has_its_share():
 
 def greet(where: tuple[str, int], context: ssl.SSLContext) -> None:
     with (
-        socket.create_connection(where) as raw,
+        socket.create_connection(where, 60) as raw,
         context.wrap_socket(raw, server_hostname="127.0.0.1") as sender,
     ):
         sender.sendall(b"<1>nobody\n")
@@ -188,15 +188,15 @@ def test_tls_asks_for_a_certificate(certificates: Path, make_feed: Callable[...,
         context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
         with pytest.raises((ssl.SSLError, ConnectionError)):
             greet(where, context)  # without a certificate of its own
-        with socket.create_connection(where) as raw:  # no TLS at all
+        with socket.create_connection(where, 60) as raw:  # no TLS at all
             raw.sendall(b"<1>plain\n")
-            raw.settimeout(10)
+            raw.settimeout(60)
             with suppress(ConnectionError):
                 while raw.recv(100):
                     pass
         context.load_cert_chain(certificates / "client.pem", certificates / "client.key")
         with (
-            socket.create_connection(where) as raw,
+            socket.create_connection(where, 60) as raw,
             context.wrap_socket(raw, server_hostname="127.0.0.1") as sender,
         ):
             sender.sendall(b"%d %s" % (len(NEW), NEW))
@@ -213,6 +213,7 @@ def test_util_linux_logger_is_understood(make_feed: Callable[..., Feed], store: 
                 done = subprocess.run(
                     ["logger", "--server", "127.0.0.1", "--port", str(port), *way, "Failed password for root"],
                     check=False,
+                    timeout=60,
                 )
             except FileNotFoundError:
                 pytest.skip("logger (util-linux) is not installed")

@@ -23,7 +23,7 @@ from .servers import Local, Reply, Request, as_json, served
 ID = "91a7b528-80eb-42ed-a74d-c6fbd5a26116"
 MEDIA = "application/taxii+json;version=2.1"
 START = datetime(2026, 1, 2, tzinfo=UTC)
-POLICY = Policy(limits=Limits(connector_seconds=20.0))
+POLICY = Policy(limits=Limits(connector_seconds=60.0))
 
 
 def taxii(value: object, status: int = 200, **headers: str) -> Reply:

@@ -1,5 +1,7 @@
 """The engine process: what happens when it dies, hangs, babbles or never comes up."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -22,16 +24,17 @@ from engine_child import read_frame, write_frame
 inlet, outlet = sys.stdin.buffer, sys.stdout.buffer
 settings = read_frame(inlet)
 mode = settings.get("mode", "")
-if mode == "never": time.sleep(60)
+if mode == "never": time.sleep(600)
 if mode == "refuse": write_frame(outlet, {{"error": {{"message": "no such\\x1b[31m file"}}}}); sys.exit()
 if mode == "die at start": print("out of memory", file=sys.stderr); sys.exit(3)
 write_frame(outlet, {{"isolation": "pretended"}})
 while (frame := read_frame(inlet)) is not None:
     what = frame["what"]
     if what == "die": os._exit(9)
-    if what == "hang": time.sleep(60)
-    if what == "babble": outlet.write(b"\\xff\\xff\\xff\\xff garbage"); outlet.flush(); time.sleep(60)
-    if what == "no json": outlet.write(b"\\0\\0\\0\\2{{x"); outlet.flush(); time.sleep(60)
+    if "reached" in frame: open(frame["reached"], "x").close()
+    if what == "hang": time.sleep(600)
+    if what == "babble": outlet.write(b"\\xff\\xff\\xff\\xff garbage"); outlet.flush(); time.sleep(600)
+    if what == "no json": outlet.write(b"\\0\\0\\0\\2{{x"); outlet.flush(); time.sleep(600)
     if what == "environment": frame["environment"] = dict(os.environ)
     if what == "foreign": write_frame(outlet, {{"id": 10**9, "text": "not yours"}})
     write_frame(outlet, frame)
@@ -39,14 +42,17 @@ while (frame := read_frame(inlet)) is not None:
 COMMAND = [sys.executable, "-c", FAKE.format(folder=str(Path(engine_child.__file__).parent))]
 
 
-def engine(mode: str = "", start_seconds: float = 30.0) -> EngineProcess:
+PATIENCE = 60.0
+
+
+def engine(mode: str = "", start_seconds: float = PATIENCE) -> EngineProcess:
     return EngineProcess({"mode": mode}, start_seconds, COMMAND, grace=0.5)
 
 
 def test_answers_and_names_its_isolation() -> None:
     process = engine()
     assert process.pid is None
-    assert process.ask({"what": "echo"}, 20)["what"] == "echo"
+    assert process.ask({"what": "echo"}, PATIENCE)["what"] == "echo"
     assert process.isolation == "pretended"
     process.close()
     assert process.pid is None
@@ -66,21 +72,30 @@ def test_fault_is_named_and_the_next_request_gets_a_new_process(what: str, reaso
     process.start()
     first = process.pid
     with pytest.raises(EngineFailed, match=reason) as caught:
-        process.ask({"what": what}, 1.0)
+        process.ask({"what": what}, 1.0 if what == "hang" else PATIENCE)
     assert caught.value.way_out
     assert process.pid is None
-    assert process.ask({"what": "echo"}, 20)["what"] == "echo"
+    assert process.ask({"what": "echo"}, PATIENCE)["what"] == "echo"
     assert process.pid not in (None, first)
     process.close()
 
 
-def test_killed_in_the_middle_of_a_request() -> None:
+def test_killed_in_the_middle_of_a_request(tmp_path: Path) -> None:
     process = engine()
     process.start()
-    threading.Timer(0.3, lambda: subprocess.run(["kill", "-9", str(process.pid)], check=True)).start()
+    pid = process.pid
+    assert pid is not None
+
+    def kill() -> None:
+        end = time.monotonic() + PATIENCE
+        while not (tmp_path / "reached").exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        os.kill(pid, signal.SIGKILL)
+
+    threading.Thread(target=kill, daemon=True).start()
     with pytest.raises(EngineFailed, match="ended"):
-        process.ask({"what": "hang"}, 20)
-    assert process.ask({"what": "echo"}, 20)["what"] == "echo"
+        process.ask({"what": "hang", "reached": str(tmp_path / "reached")}, 2 * PATIENCE)
+    assert process.ask({"what": "echo"}, PATIENCE)["what"] == "echo"
     process.close()
 
 
@@ -89,7 +104,7 @@ def test_killed_in_the_middle_of_a_request() -> None:
     [("never", "no answer within 1 s"), ("refuse", "no such .31m file"), ("die at start", "last words: out of memory")],
 )
 def test_start_that_fails(mode: str, reason: str) -> None:
-    process = engine(mode, 20.0 if mode != "never" else 1.0)
+    process = engine(mode, PATIENCE if mode != "never" else 1.0)
     with pytest.raises(EngineFailed, match=reason) as caught:
         process.start()
     assert "\x1b" not in caught.value.message
@@ -105,7 +120,7 @@ def test_proxies_and_secrets_of_our_environment_stay_here(monkeypatch: pytest.Mo
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("HF_TOKEN", "secret")
     process = engine()
-    environment = process.ask({"what": "environment"}, 20)["environment"]
+    environment = process.ask({"what": "environment"}, PATIENCE)["environment"]
     process.close()
     assert "HTTPS_PROXY" not in environment
     assert "HF_TOKEN" not in environment
@@ -129,13 +144,13 @@ def test_each_thread_gets_its_own_answer() -> None:
     answers: dict[int, object] = {}
 
     def ask(number: int) -> None:
-        answers[number] = process.ask({"what": "foreign" if number % 2 else "echo", "n": number}, 20)["n"]
+        answers[number] = process.ask({"what": "foreign" if number % 2 else "echo", "n": number}, PATIENCE)["n"]
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(PATIENCE)
     process.close()
     assert answers == {number: number for number in range(8)}
 
@@ -146,11 +161,10 @@ def test_child_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
         f"engine = EngineProcess({{}}, 20, {COMMAND!r})\nengine.start()\nprint(engine.pid, flush=True)\nos._exit(0)"
     )
     pid = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout)
-    for _ in range(100):
-        if not _runs(pid):
-            return
-        time.sleep(0.1)
-    pytest.fail("the engine outlived its parent")
+    end = time.monotonic() + PATIENCE
+    while _runs(pid):
+        assert time.monotonic() < end, "the engine outlived its parent"
+        time.sleep(0.05)
 
 
 def _runs(pid: int) -> bool:

@@ -3,7 +3,6 @@
 import http.server
 import json
 import threading
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -109,18 +108,29 @@ def test_any_json_is_an_answer_or_an_engine_that_failed(answer: object) -> None:
     assert isinstance(completion.text, str)
 
 
+class _Bad(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    asked, how = 0, ""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Slow)
+        self.reached, self.over = threading.Event(), threading.Event()
+
+
 class _Slow(http.server.BaseHTTPRequestHandler):
+    server: _Bad
+
     def do_POST(self) -> None:
-        self.server.asked += 1  # type: ignore[attr-defined]
-        if self.server.how == "drip":  # type: ignore[attr-defined]
+        self.server.asked += 1
+        self.server.reached.set()
+        if self.server.how == "drip":
             self.send_response(200)
             self.end_headers()
-            for _ in range(100):
+            while not self.server.over.wait(0.1):
                 self.wfile.write(b" ")
                 self.wfile.flush()
-                time.sleep(0.1)
-        elif self.server.how == "hang":  # type: ignore[attr-defined]
-            time.sleep(3)
+        elif self.server.how == "hang":
+            self.server.over.wait(300)
         else:
             self.close_connection = True
 
@@ -129,22 +139,23 @@ class _Slow(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def bad_server() -> Iterator[http.server.ThreadingHTTPServer]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Slow)
-    server.daemon_threads, server.asked, server.how = True, 0, ""  # type: ignore[attr-defined]
+def bad_server() -> Iterator[_Bad]:
+    server = _Bad()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
+    server.over.set()
     server.shutdown()
     server.server_close()
 
 
 @pytest.mark.parametrize(("how", "asked"), [("drip", 1), ("hang", 1), ("close", 2)])
-def test_time_limit_and_retries(bad_server: http.server.ThreadingHTTPServer, how: str, asked: int) -> None:
-    bad_server.how = how  # type: ignore[attr-defined]
+def test_time_limit_and_retries(bad_server: _Bad, how: str, asked: int) -> None:
+    bad_server.how = how
     model = Served(f"http://127.0.0.1:{bad_server.server_address[1]}", "m", Policy(retries=1))
     with pytest.raises(EngineFailed):
-        model.complete(Request("x", "", seconds=0.5))
-    assert bad_server.asked == asked  # type: ignore[attr-defined]
+        model.complete(Request("x", "", seconds=60 if how == "close" else 0.5))
+    assert bad_server.reached.wait(60)
+    assert bad_server.asked == asked
 
 
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,13 +84,12 @@ def test_a_pipe_waits_for_its_writer(tmp_path: Path, late: float, silent: float)
             time.sleep(silent)
             pipe.write(b"second\n")
 
-    writer = threading.Thread(target=write)
+    writer = threading.Thread(target=write, daemon=True)
     writer.start()
-    (source,) = find_sources([str(tmp_path / "pipe")])
-    assert isinstance(source, Source)
-    with source.open() as pipe:
+    with source_of(str(tmp_path / "pipe"), wait=60).open() as pipe:
         assert b"".join(iter(lambda: pipe.read(4), b"")) == b"first second\n"
-    writer.join()
+    writer.join(60)
+    assert not writer.is_alive()
 
 
 def test_a_pipe_that_nobody_writes_into_is_no_empty_input(tmp_path: Path) -> None:

@@ -157,10 +157,11 @@ def test_what_can_be_read_only_once_is_an_issue(tmp_path, tools, store):
 
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_bytes, args=(b"text\n",))
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"text\n",), daemon=True)
     writer.start()
     came = run([str(pipe)], tmp_path / "parts", tools, store, Here(tools))
-    writer.join()
+    writer.join(60)
+    assert not writer.is_alive()
     assert isinstance(came[0], Issue)
     assert "only once" in came[0].message
 

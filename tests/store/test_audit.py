@@ -199,7 +199,7 @@ def start_writer(url: str, name: str, count: int) -> "subprocess.Popen[str]":
 def test_processes_that_write_at_once_do_not_fork_the_chain(url: str) -> None:
     writers = [start_writer(url, name, 12) for name in ("a", "b", "c")]
     for writer in writers:
-        writer.communicate()
+        writer.communicate(timeout=250)
     assert [writer.returncode for writer in writers] == [0, 0, 0]
     with Store.open(url) as store:
         assert store.verify_audit() == ()
@@ -219,7 +219,7 @@ def test_a_killed_writer_leaves_all_or_nothing(url: str) -> None:
         time.sleep(chance.uniform(0, 0.15))
         os.kill(writer.pid, signal.SIGKILL)
         told.update(writer.stdout.read().split())
-        writer.wait()
+        writer.wait(60)
         writer.stdout.close()
         with Store.open(url) as store:
             assert store.verify_audit() == ()

@@ -180,13 +180,14 @@ def test_a_backup_under_load_is_one_state_that_verifies(home: Path, tmp_path: Pa
                 number += 1
                 store.save_case(case(f"w{number}"), saved())
 
-    writer = threading.Thread(target=write)
+    writer = threading.Thread(target=write, daemon=True)
     writer.start()
     try:
         copies = [backed_up(home, tmp_path / f"copy{number}") for number in range(3)]
     finally:
         over.set()
-        writer.join()
+        writer.join(60)
+    assert not writer.is_alive()
     reached = [read_manifest(copy).event for copy in copies]
     assert reached == sorted(reached)
     restored(copies[1], tmp_path / "new")

@@ -4,6 +4,7 @@ import base64
 import fcntl
 import json
 import os
+import select
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,6 +21,7 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+PATIENCE = 120.0  # seconds the browser may say nothing while something is waited for
 NAMED = {"Enter": (13, "\r"), "Tab": (9, ""), "ArrowDown": (40, "")}
 
 
@@ -66,6 +68,7 @@ class Browser:
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._held:
+            assert select.select([self._in], [], [], PATIENCE)[0], f"the browser said nothing for {PATIENCE:g} s"
             some = os.read(self._in, 1 << 16)
             assert some, "the browser has gone"
             self._held += some

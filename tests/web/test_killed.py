@@ -75,13 +75,14 @@ def kill_at_random_moments(url: str, knowledge_file: Path, moments: int, seed: i
             assert child.pid is not None
             os.kill(child.pid, signal.SIGKILL)
         for child in children:
-            child.join()
+            child.join(60)
+            assert child.exitcode == -signal.SIGKILL
 
 
 def check(url: str, knowledge_file: Path) -> None:
     send(url)
     stopping = threading.Event()
-    worker = threading.Thread(target=work, args=(url, knowledge_file, stopping))
+    worker = threading.Thread(target=work, args=(url, knowledge_file, stopping), daemon=True)
     worker.start()
     with Store.open(url) as store:
         seen = store.cleared(Marking.RED)
@@ -90,7 +91,8 @@ def check(url: str, knowledge_file: Path) -> None:
             assert time.monotonic() < end, store.queue().counts()
             time.sleep(0.5)
         stopping.set()
-        worker.join()
+        worker.join(60)
+        assert not worker.is_alive()
         assert store.verify_audit() == ()
         assert seen.jobs(JobState.DEAD, 10).rows == ()
         groups, cursor = [], ""

@@ -46,6 +46,16 @@ def send(address: str, token: str, pause: float, answers: list[httpx.Response]) 
         answers.append(httpx.post(f"{address}/api/v1/evidence", content=body(pause), headers=headers, timeout=250))
 
 
+@contextlib.contextmanager
+def serving(url: str, home: Path):
+    process, address = start(url, home)
+    try:
+        yield process, address
+    finally:
+        process.kill()
+        process.wait(60)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_the_server_is_killed_while_a_client_streams(tmp_path: Path, prepared_home: Path):
@@ -55,24 +65,23 @@ def test_the_server_is_killed_while_a_client_streams(tmp_path: Path, prepared_ho
     chance = random.Random(5)
     answers: list[httpx.Response] = []
     for _ in range(KILLS):
-        process, address = start(url, prepared_home)
-        sender = threading.Thread(target=send, args=(address, token, 0.2, answers))
-        sender.start()
-        time.sleep(chance.uniform(0.5, 4.0))
-        process.kill()
-        process.wait()
-        sender.join()
-    process, address = start(url, prepared_home)
-    send(address, token, 0.0, answers)
-    assert answers[-1].status_code == 202
-    assert answers[-1].json()["alerts"] == LINES
-    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
-        end = time.monotonic() + 200
-        while any(group["state"] == "waiting" for group in client.get("/api/v1/groups").json()["items"]):
-            assert time.monotonic() < end
-            time.sleep(0.5)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(90) == 0
+        with serving(url, prepared_home) as (_process, address):
+            sender = threading.Thread(target=send, args=(address, token, 0.2, answers), daemon=True)
+            sender.start()
+            time.sleep(chance.uniform(0.5, 4.0))
+        sender.join(300)
+        assert not sender.is_alive()
+    with serving(url, prepared_home) as (process, address):
+        send(address, token, 0.0, answers)
+        assert answers[-1].status_code == 202
+        assert answers[-1].json()["alerts"] == LINES
+        with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+            end = time.monotonic() + 200
+            while any(group["state"] == "waiting" for group in client.get("/api/v1/groups").json()["items"]):
+                assert time.monotonic() < end
+                time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(90) == 0
     with Store.open(url) as store:
         groups = store.cleared(Marking.RED).groups(GroupQuery(open=None), 100).rows
         assert sum(group.count for group in groups) == LINES
