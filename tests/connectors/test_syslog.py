@@ -83,6 +83,46 @@ def test_stopping_stores_what_came(make_feed: Callable[..., Feed], store: Store)
     assert stored(store) == 3000
 
 
+def test_what_has_arrived_when_it_is_stopped_is_stored_too(make_feed: Callable[..., Feed], store: Store):
+    feed = make_feed(patient=True)
+    with (
+        listening(feed, Limits(syslog_per_second=100, batch_alerts=40), udp_port=0, tcp_port=0) as source,
+        socket.create_connection(("127.0.0.1", source.ports["tcp"]), 60) as stream,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
+        store._database.writing(),  # so that nothing is taken from the sockets while they fill
+    ):
+        stream.sendall(b"<1>the first\n")
+        until(lambda: any("Thread-" in thread.name for thread in source._threads))
+        stream.sendall(b"".join(b"<1>message %d\n" % number for number in range(2_000)))
+        for number in range(90):
+            datagrams.sendto(b"<1>datagram %d" % number, ("127.0.0.1", source.ports["udp"]))
+        feed.stopping.set()  # the connection stays open
+    lost = [dict(event.body) for event in store.audit_events() if event.action == "connector.not-taken"]
+    assert stored(store) + sum(int(one.get("too-many", 0)) for one in lost) == 2_091
+    assert stored(store) >= 2_001
+
+
+def test_a_message_after_a_quiet_moment_is_stored_at_once(make_feed: Callable[..., Feed], store: Store):
+    source = SyslogSource(SyslogSettings(name="test", udp_port=0), Limits())
+    waited: list[float | None] = []
+    get = source._waiting.get
+
+    def note(block: bool = True, timeout: float | None = None) -> tuple[str, bytes]:
+        if source._held:
+            waited.append(timeout if block else None)
+        return get(block, timeout)
+
+    source._waiting.get = note  # type: ignore[method-assign]
+    source._waiting.put(("192.0.2.1", BSD))
+    assert source._gather()
+    assert waited == [None]
+    source._store(make_feed())
+    source._waiting.put(("192.0.2.1", BSD))
+    assert source._gather()
+    assert waited[1] is not None, "the next transaction is not begun right away"
+    assert stored(store) == 1
+
+
 def test_only_named_senders_may_send(make_feed: Callable[..., Feed], taken: Taken, store: Store):
     feed = make_feed(patient=True)
     with listening(feed, udp_port=0, tcp_port=0, senders=("192.0.2.0/24",)) as source:

@@ -1,6 +1,7 @@
 """A syslog receiver: UDP (RFC 5426), TCP (RFC 6587), and TLS by certificate (RFC 5425)."""
 
 import contextlib
+import math
 import queue
 import socket
 import ssl
@@ -16,8 +17,10 @@ from casemate.core.alert import Delivery
 from casemate.core.errors import ConnectorFailed
 from casemate.policy import Limits
 
-GATHER_SECONDS = 0.2
+GATHER_SECONDS = 0.2  # between two transactions, so that a stream does not cost one a message
 TICK = 0.5
+LAST_SECONDS = 5.0  # at most, for what had arrived when the receiver was told to stop
+LAST_TICK = 0.02
 HANDSHAKE_SECONDS = 10.0
 TELL_SECONDS = 60.0
 BLOCK = 64 * 1024
@@ -60,7 +63,7 @@ class SyslogSource:
         self._connections = threading.BoundedSemaphore(limits.syslog_connections)
         self._lost: dict[str, int] = {}
         self._lost_lock = threading.Lock()
-        self._told = 0.0
+        self._told = self._stored = self._last = -math.inf
         self.ports: dict[str, int] = {}  # of what listens by now
 
     def round(self, feed: Feed) -> None:
@@ -75,14 +78,24 @@ class SyslogSource:
             if self._held and feed.room():
                 self._store(feed)
             self._tell_lost(feed)
-        self._close_doors()
-        while self._gather():
-            self._store(feed)
-        self._told = 0.0
+        self._take_the_last(feed)
+        self._told = -math.inf
         self._tell_lost(feed)
 
     def close(self) -> None:
         """Listen no more."""
+        self._close_doors()
+
+    def _take_the_last(self, feed: Feed) -> None:
+        """Store what had arrived by now, what the sockets hold of it too."""
+        self._last = time.monotonic() + LAST_SECONDS
+        self._over.set()
+        more = True
+        while more:
+            more = any(thread.is_alive() for thread in self._threads)
+            if self._gather():
+                self._store(feed)
+                more = True
         self._close_doors()
 
     # From the sockets
@@ -147,13 +160,13 @@ class SyslogSource:
         return str(address) if named else ""
 
     def _take_datagrams(self, opened: socket.socket) -> None:
-        while not self._over.is_set():
+        while self._goes_on(opened):
             try:
                 data, source = opened.recvfrom(BLOCK + 1)
             except TimeoutError:
                 continue
             except OSError:
-                return  # closed
+                return  # closed, or over and nothing is left
             sender = self._allowed(source[0])
             if not sender:
                 self._lose("not-allowed")
@@ -213,19 +226,28 @@ class SyslogSource:
 
     def _received(self, connection: socket.socket) -> Iterator[bytes]:
         quiet = time.monotonic()
-        while not self._over.is_set() and time.monotonic() - quiet < self._limits.syslog_idle_seconds:
+        while self._goes_on(connection) and time.monotonic() - quiet < self._limits.syslog_idle_seconds:
             try:
                 data = connection.recv(BLOCK)
             except TimeoutError:
                 continue
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return  # over, and nothing is left
             if not data:
                 return
             quiet = time.monotonic()
             yield data
 
+    def _goes_on(self, opened: socket.socket) -> bool:
+        """Say whether to read on; once it is over, only what has arrived is read, and for `LAST_SECONDS` at most."""
+        if not self._over.is_set():
+            return True
+        opened.setblocking(False)
+        return time.monotonic() < self._last
+
     def _put_all(self, sender: str, messages: list[bytes]) -> None:
         """Let the sender wait where there is no room: what is not read from the socket is not acknowledged."""
-        for raw in messages:
+        for number, raw in enumerate(messages):
             message = one_line(raw)
             if not message:
                 continue
@@ -236,17 +258,20 @@ class SyslogSource:
                     self._waiting.put((sender, message), timeout=TICK)
                     break
                 except queue.Full:
-                    if self._over.is_set():
-                        self._lose("no-room")
+                    if self._over.is_set() and time.monotonic() >= self._last:
+                        self._lose("no-room", len(messages) - number)
                         return
 
     # Into the store
 
     def _gather(self) -> bool:
-        """Hold what has come, up to one batch; true when there is something."""
-        end = time.monotonic() + GATHER_SECONDS
+        """Hold what has come, up to one batch; true when there is something.
+
+        After a quiet moment the first message is stored at once, what follows it `GATHER_SECONDS` later.
+        """
         while len(self._held) < self._limits.batch_alerts:
-            left = 0.0 if self._over.is_set() else end - time.monotonic()
+            left = self._stored + GATHER_SECONDS - time.monotonic() if self._held else TICK
+            left = min(left, LAST_TICK) if self._over.is_set() else left
             try:
                 self._held.append(self._waiting.get(timeout=left) if left > 0 else self._waiting.get_nowait())
             except queue.Empty:
@@ -259,11 +284,12 @@ class SyslogSource:
             senders.setdefault(sender, []).append(message)
         made: list[Delivery] = [feed.delivery(f"syslog from {sender}", lines) for sender, lines in senders.items()]
         feed.hand(made)
+        self._stored = time.monotonic()
         self._held = []  # not before: a store that fails is tried again with the same messages
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str, count: int = 1) -> None:
         with self._lost_lock:
-            self._lost[why] = self._lost.get(why, 0) + 1
+            self._lost[why] = self._lost.get(why, 0) + count
 
     def _tell_lost(self, feed: Feed) -> None:
         if time.monotonic() - self._told < TELL_SECONDS:
