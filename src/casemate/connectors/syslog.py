@@ -242,7 +242,7 @@ class SyslogSource:
         """Say whether to read on; once it is over, only what has arrived is read, and for `LAST_SECONDS` at most."""
         if not self._over.is_set():
             return True
-        opened.setblocking(False)
+        opened.settimeout(0.0)
         return time.monotonic() < self._last
 
     def _put_all(self, sender: str, messages: list[bytes]) -> None:
