@@ -74,7 +74,8 @@ def test_a_case_is_opened_judged_and_closed_by_keyboard(store: Store, served: st
     browser.press("r")
     browser.wait("Page.loadEventFired")
     tab_to(browser, "[name=disposition]", shift=True)
-    while browser.value("document.activeElement.value") != "false-positive":
+    assert browser.value("document.querySelector('[name=disposition]:checked')") is None, "nobody has chosen yet"
+    while browser.value("document.querySelector('[name=disposition]:checked')?.value") != "false-positive":
         press(browser, "ArrowDown")
     tab_to(browser, "[name=reason]")
     browser.write("a known scanner")

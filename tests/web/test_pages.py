@@ -173,7 +173,9 @@ def test_forms_follow_the_role(made: Case, store: Store):
     assert 'name="verdict" value="accepted"' in analyst
     assert 'name="disposition"' not in analyst
     assert "A disposition is set by: reviewer" in analyst
-    assert 'name="disposition" value="true-positive"' in sign_in(store, app, Role.REVIEWER).get(path).text
+    reviewer = sign_in(store, app, Role.REVIEWER).get(path).text
+    assert 'name="disposition" value="true-positive"' in reviewer
+    assert "checked" not in reviewer, "the proposal is not chosen for anybody beforehand"
 
 
 def test_evidence_is_shown_by_windows_of_lines(store: Store, app: FastAPI, made: Case):
