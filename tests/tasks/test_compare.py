@@ -60,7 +60,7 @@ def test_what_is_shared_is_told_with_its_rarity_and_cited_in_both_cases():
     shared = told["Both hold 1 observable"]
     assert "198.51.100.7 (in no third case)" in shared.text
     assert {citation.span.evidence for citation in shared.citations} == {HERE, THERE}
-    assert "T1033 (in 2 of 3 earlier cases)" in told["Both hold 1 technique"].text
+    assert "T1033 (in 2 of 3 other cases)" in told["Both hold 1 technique"].text
     assert "sshd: rule one" in next(one.text for one in sentences if "kinds of record" in one.text)
     assert any(sentence.text == "Both name the malware LanternRAT." for sentence in sentences)
 

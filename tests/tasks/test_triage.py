@@ -178,6 +178,14 @@ def test_questions_follow_from_findings_and_are_not_repeated():
     assert any("bad.example" in question for question in asked)
 
 
+def test_many_findings_of_one_behaviour_are_one_question():
+    guessing = [finding("pattern", 3, f"password-guessing:192.0.2.{number}") for number in range(1, 8)]
+    (asked,) = ask_next(guessing, [])
+    assert asked == ("Did any log-on from 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4 or 3 more succeed on other hosts?")
+    assert ask_next(guessing[:1], []) == ("Did any log-on from 192.0.2.1 succeed on other hosts?",)
+    assert "192.0.2.1 or 192.0.2.2 succeed" in ask_next(guessing[:2], [])[0]
+
+
 # --- the summary ---
 
 

@@ -140,7 +140,8 @@ def _show_cost(arguments: argparse.Namespace) -> int:
 
 
 def _similar(arguments: argparse.Namespace) -> int:
-    from casemate.stages.retrieve import features_of, find_related
+    from casemate.stages.retrieve import find_related
+    from casemate.tasks.compare import case_features
 
     policy = open_policy(arguments)
     with open_store(arguments.store, policy) as store:
@@ -148,7 +149,7 @@ def _similar(arguments: argparse.Namespace) -> int:
         if case is None:
             raise _missing(arguments.id)
         note_reading(store, case)
-        features = features_of(case.observables, case.findings)
+        features = case_features(case, store.texts_of(case.id))
         related = find_related(features, store.features(), policy.limits, exclude=case.id)
     for other in related:
         print(f"{other.id}  {other.created:%Y-%m-%d %H:%M}  {visible(other.title)[:80]}")

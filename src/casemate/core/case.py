@@ -188,6 +188,14 @@ class Case:
         )
         return replace(self, findings=findings)
 
+    def standing(self) -> "Case":
+        """Return the case as people left it: without the findings they rejected, and with the titles they gave."""
+        rejected = {name for name, decision in self.verdicts().items() if decision.verdict is Verdict.REJECTED}
+        case = self.reworded()
+        if not rejected:
+            return case
+        return replace(case, findings=tuple(finding for finding in case.findings if finding.id not in rejected))
+
     def verdicts(self) -> dict[str, Decision]:
         """Return the last decision on each finding, by finding id."""
         return {decision.finding: decision for review in self.reviews for decision in review.decisions}

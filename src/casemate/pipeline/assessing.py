@@ -1,17 +1,18 @@
-"""Stages 5 and 6 of triage: ask the model for a summary; compose it from the findings when too little of it holds."""
+"""Whether the model's words stand or those composed by code: one rule, for triage and for every draft."""
 
 from collections.abc import Sequence
 
 from casemate.core.assessment import Sentence
-from casemate.core.finding import Finding
 from casemate.core.issue import Issue, Severity
 from casemate.core.observable import Observable
+from casemate.core.words import counted
 from casemate.pipeline.asking import Asking, Told, ask
 from casemate.pipeline.tools import Tools
 from casemate.stages.generate import choose_adapter
 from casemate.stages.validate import Excerpt
-from casemate.tasks.excerpts import UNTOLD, overlap
+from casemate.tasks.gravest import passed_over
 from casemate.tasks.summary import PART, TASK
+from casemate.tasks.task import Sheet
 
 
 def ask_model(
@@ -23,38 +24,32 @@ def ask_model(
     return ask(PART, excerpts, asking, tools)
 
 
-def choose_summary(
-    told: Told, composed: tuple[Sentence, ...], findings: Sequence[Finding], model_name: str
+def choose_sentences(
+    told: Told, sheet: Sheet, model_name: str, composed: tuple[str, str], *, failed: bool = False
 ) -> tuple[tuple[Sentence, ...], tuple[Issue, ...]]:
-    """Take the model's summary when enough of it holds and it speaks of what is gravest, else the composed one.
+    """Take the model's sentences when enough of them hold and they speak of what must be told, else the composed ones.
 
-    `findings` stand with the gravest first. Says which was taken, and why.
+    Without a part or a `model_name` nobody was asked, and nothing is said. Else an issue says why the composed ones
+    were taken; `composed` is its code and how its message begins. `failed` says that the engine was given up before.
     """
-    rate = len(told.sentences) / told.proposed if told.proposed else 0.0
-    holds = len(told.sentences) >= PART.enough and rate >= PART.rate
-    missed = _missed(told.sentences, findings) if holds else None
-    if holds and missed is None:
-        return told.sentences[: PART.most], ()
-    if not model_name:
-        return composed, ()
+    part = sheet.part
+    if part is None or not model_name:
+        return sheet.composed, ()
+    held = 1 - told.dropped / told.proposed if told.proposed else 0.0
+    taken = told.sentences[: part.most]
+    enough = len(told.kept) >= part.enough and held >= part.rate
+    missed = passed_over(taken, sheet.must_tell) if enough else None
+    if enough and missed is None:
+        return taken, ()
     if missed is not None:
-        message = (
-            f"the summary is composed from the findings: what {model_name} wrote is carried by the evidence, but says "
-            f"nothing of the gravest finding, {missed.title}"
-        )
-        return composed, (Issue("summary-composed", Severity.NOTE, message),)
-    message = (
-        f"the summary is composed from the findings: {len(told.sentences)} of the {told.proposed} sentences that "
-        f"{model_name} proposed are carried by the evidence"
-    )
-    return composed, (Issue("summary-composed", Severity.NOTE, message),)
-
-
-def _missed(sentences: Sequence[Sentence], findings: Sequence[Finding]) -> Finding | None:
-    """Give the gravest finding that a model may be shown, if no sentence cites what it cites."""
-    gravest = next((one for one in findings if one.kind not in UNTOLD and one.severity and one.citations), None)
-    if gravest is None:
-        return None
-    cited = [one.span for one in gravest.citations]
-    told = [one.span for sentence in sentences[: PART.most] for one in sentence.citations]
-    return None if any(overlap(one, other) for one in cited for other in told) else gravest
+        which = f"the gravest finding, {missed.title}" if missed.severity else "what was found"
+        reason = f"what {model_name} wrote is carried by the evidence, but says nothing of {which}"
+    elif failed or told.failed:
+        reason = "the engine had failed"
+    elif not told.requests:
+        reason = "there was nothing that it could be shown"
+    else:
+        proposed = counted(told.proposed, "sentence")
+        reason = f"of {proposed} that {model_name} proposed, the evidence carries {told.proposed - told.dropped}"
+    code, beginning = composed
+    return sheet.composed, (Issue(code, Severity.NOTE, f"{beginning}: {reason}"),)

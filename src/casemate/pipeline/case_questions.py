@@ -21,8 +21,12 @@ MOST_CHARS = 4_000_000
 
 
 def open_book(case: Case, store: Store, texts: Texts, tools: Tools) -> tuple[CaseBook, tuple[Issue, ...]]:
-    """Prepare what questions about a case are answered from; issues tell what could not be looked at."""
+    """Prepare what questions about a case are answered from; issues tell what could not be looked at.
+
+    What a person rejected is left out.
+    """
     limits = tools.policy.limits
+    case = case.standing()
     passages, whole = cut_passages(case, texts, MOST_CHARS)
     records = read_records(case, store, limits)
     issues = []

@@ -19,7 +19,11 @@ MOST = 3
 def compare_cases(
     case: Case, with_ids: Sequence[str], store: Store, texts: Texts, limits: Limits
 ) -> tuple[Beside, ...]:
-    """Compare a case with those named, or with the most closely related; `WrongUsage` for one that does not exist."""
+    """Compare a case with those named, or with the most closely related; `WrongUsage` for one that does not exist.
+
+    What a person rejected in either is left out.
+    """
+    case = case.standing()
     here = case_features(case, texts)
     index = store.features()
     total, held = index.frequencies(here, case.id)
@@ -36,7 +40,7 @@ def _get(name: str, store: Store) -> Case:
     case = store.case(name)
     if case is None:
         raise WrongUsage(f"there is no case {name}", way_out="`casemate case list` shows the cases there are")
-    return case
+    return case.standing()
 
 
 def _beside(

@@ -7,9 +7,10 @@ from casemate import __version__
 from casemate.core.assessment import Sentence
 from casemate.core.digest import digest_value
 from casemate.core.draft import Draft, Section
-from casemate.core.issue import Issue, Severity
+from casemate.core.issue import Issue
 from casemate.core.text import Texts
 from casemate.pipeline.asking import Asking, Told, read_all
+from casemate.pipeline.assessing import choose_sentences
 from casemate.pipeline.tools import Tools
 from casemate.stages.generate import choose_adapter
 from casemate.stages.validate import check_citations
@@ -30,9 +31,9 @@ def draft(
 ) -> Draft:
     """Write a draft; the same task, material, model and seed ask the model the same.
 
-    A section is the model's when enough of what it proposed holds, else composed; an issue says so and why. Once the
-    engine has failed it is not asked again. Every citation, of sentences and facts alike, is compared with the stored
-    text at the end; what does not select its quote is left out with an issue.
+    A section is the model's when enough of what it proposed holds and it tells what it must, else composed; an issue
+    says so and why. Once the engine has failed it is not asked again. Every citation, of sentences and facts alike, is
+    compared with the stored text at the end; what does not select its quote is left out with an issue.
     """
     started = time.monotonic()
     run = digest_value([material.case, [one.id for one in material.evidence], task.name, material.about])
@@ -43,7 +44,9 @@ def draft(
     issues: list[Issue] = []
     for sheet in material.sheets:
         told = Told() if total.failed else _ask(task, sheet, asking, tools, progress)
-        sentences, why = _choose(sheet, told, tools, failed=total.failed)
+        composed = ("section-composed", f"“{sheet.title}” is composed by code")
+        name = tools.model.name if tools.model else ""
+        sentences, why = choose_sentences(told, sheet, name, composed, failed=total.failed)
         total += told
         good, forged = _keep_verbatim(sentences, texts, tools)
         if good:
@@ -85,26 +88,6 @@ def _ask(task: Task, sheet: Sheet, asking: Asking, tools: Tools, progress: Progr
         asking.seed, asking.run, asking.seen, given=sheet.given, question=asking.question, adapter=asking.adapter
     )
     return read_all(task, sheet.part, sheet.excerpts, own, tools, progress)
-
-
-def _choose(sheet: Sheet, told: Told, tools: Tools, *, failed: bool) -> tuple[tuple[Sentence, ...], tuple[Issue, ...]]:
-    """Take the model's sentences when enough of them hold, else the composed ones; say which, and why."""
-    part, model = sheet.part, tools.model
-    if part is None or model is None:
-        return sheet.composed, ()
-    held = 1 - told.dropped / told.proposed if told.proposed else 0.0
-    if len(told.kept) >= part.enough and held >= part.rate:
-        return told.sentences[: part.most], ()
-    reason = (
-        "the engine had failed"
-        if failed or told.failed
-        else "there was nothing that it could be shown"
-        if not told.requests
-        else f"{told.proposed - told.dropped} of the {told.proposed} sentences that {model.name} proposed are carried "
-        "by the evidence"
-    )
-    message = f"“{sheet.title}” is composed by code: {reason}"
-    return sheet.composed, (Issue("section-composed", Severity.NOTE, message),)
 
 
 def _keep_verbatim(

@@ -20,8 +20,9 @@ from casemate.core.issue import Issue, Severity
 from casemate.core.marking import Marking, strictest
 from casemate.core.observable import Observable
 from casemate.core.text import Texts
+from casemate.core.words import counted
 from casemate.pipeline.asking import Told
-from casemate.pipeline.assessing import ask_model, choose_summary
+from casemate.pipeline.assessing import ask_model, choose_sentences
 from casemate.pipeline.metering import meter
 from casemate.pipeline.reading import Reading, edition_of, read_source
 from casemate.pipeline.receiving import Received, receive
@@ -34,7 +35,9 @@ from casemate.stages.validate import check_citations
 from casemate.store import Store
 from casemate.tasks.composing import compose_summary
 from casemate.tasks.excerpts import choose_excerpts
-from casemate.tasks.summary import PART, citer
+from casemate.tasks.gravest import must_tell
+from casemate.tasks.summary import PART, TITLE, citer
+from casemate.tasks.task import Sheet
 from casemate.tasks.triage.findings import finding_of_times, merge_findings
 from casemate.tasks.triage.judging import add_judgement, judgement_differs
 from casemate.tasks.triage.named import findings_of_ids, name_techniques
@@ -183,7 +186,11 @@ def _make_case(
         excerpts = choose_excerpts(evidence, findings, timeline, texts, tools.defences.leave_out)
         told = ask_model(excerpts, observables, tools, order.seed, case_id)
     composed = compose_summary(evidence, timeline, findings, observables, cite)
-    summary, why = choose_summary(told, composed, findings, tools.model.name if tools.model else "")
+    sheet = Sheet(TITLE, composed, PART, must_tell=must_tell(findings))
+    name = tools.model.name if tools.model else ""
+    summary, why = choose_sentences(
+        told, sheet, name, ("summary-composed", "the summary is composed from the findings")
+    )
     summary, forged = _keep_verbatim_sentences(summary, texts, tools.defences.verify)
 
     proposal = propose(findings, timeline, observables)
@@ -192,7 +199,7 @@ def _make_case(
     issues = (*unread, *(issue for reading in readings for issue in reading.issues), *left)
     return Case(
         id=case_id,
-        title=make_title(findings, evidence),
+        title=make_title(findings, evidence, timeline),
         created=tools.clock(),
         marking=strictest(item.marking for item in evidence),
         state=State.DRAFT,
@@ -277,9 +284,15 @@ def features_of_case(
     return features_of(observables, findings, (template for reading in readings for template in reading.templates))
 
 
-def make_title(findings: Sequence[Finding], evidence: Sequence[Evidence]) -> str:
-    """Name a case by its gravest finding, else by its first evidence."""
-    if findings:
+def make_title(findings: Sequence[Finding], evidence: Sequence[Evidence], timeline: Sequence[TimelineEntry]) -> str:
+    """Name a case by its gravest finding, else by its records and their days, else by its first evidence."""
+    if any(finding.kind != "time" for finding in findings):
         more = len(findings) - 1
         return findings[0].title[:120] + (f" and {more} more finding{'s' * (more > 1)}" if more else "")
-    return f"{evidence[0].format} evidence without findings" if evidence else "no evidence"
+    if not evidence:
+        return "no evidence"
+    if not timeline:
+        return f"{evidence[0].format} evidence without findings"
+    records = counted(sum(entry.count for entry in timeline), f"{evidence[0].format} record")
+    days = dict.fromkeys(f"{day:%Y-%m-%d}" for day in (timeline[0].first, max(entry.last for entry in timeline)))
+    return f"{records} of {' to '.join(days)} without findings"

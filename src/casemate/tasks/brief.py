@@ -7,8 +7,10 @@ from casemate.core.case import Case, Shared, TimelineEntry
 from casemate.core.draft import Cited
 from casemate.core.finding import Citation, Finding
 from casemate.core.text import Span, Texts
+from casemate.core.words import counted
 from casemate.tasks.composing import compose_summary
 from casemate.tasks.excerpts import Talks, choose_excerpts, read_through, talks_to_a_model
+from casemate.tasks.gravest import must_tell
 from casemate.tasks.prompt import SENTENCES_SCHEMA
 from casemate.tasks.summary import citer
 from casemate.tasks.task import Material, Part, Sheet, Task
@@ -49,13 +51,14 @@ ROWS = 10
 def build_material(
     case: Case, reader: str, texts: Texts, quote_chars: int, leave_out: Talks = talks_to_a_model
 ) -> Material:
-    """Gather what a brief for one of `READERS` rests on."""
+    """Gather what a brief for one of `READERS` rests on; what a person rejected is left out."""
+    case = case.standing()
     cite = citer(texts, quote_chars)
     first = choose_excerpts(case.evidence, case.findings, case.timeline, texts, leave_out)
     excerpts = (*first, *read_through(case.evidence, texts, first, leave_out))
     happened = compose_summary(case.evidence, case.timeline, case.findings, case.observables, cite)
     title = "What to detect" if reader == "engineer" else "What happened"
-    sheets = [Sheet(title, happened, PARTS[reader], excerpts)]
+    sheets = [Sheet(title, happened, PARTS[reader], excerpts, must_tell=must_tell(case.findings))]
     sheets += [Sheet(name, tell(case, cite)) for name, tell in _SECTIONS[reader]]
     return Material(
         case.id,
@@ -72,32 +75,35 @@ Cite = Callable[[Span], Citation]
 
 def _kept(case: Case, kinds: Iterable[str] = ()) -> list[Finding]:
     wanted = frozenset(kinds)
-    rejected = {name for name, one in case.verdicts().items() if one.verdict.value == "rejected"}
-    return [
-        one for one in case.findings if one.citations and one.id not in rejected and (not wanted or one.kind in wanted)
-    ]
+    return [one for one in case.findings if one.citations and (not wanted or one.kind in wanted)]
 
 
 def _tell_proposal(case: Case, _cite: Cite) -> tuple[Sentence, ...]:
     """Tell the disposition, whose it is and why; carried by the gravest findings, which the rules read."""
     proposal = case.assessment.proposal
     gravest = tuple(dict.fromkeys(one.citations[0] for one in _kept(case)[:3]))
-    word = case.disposition.value.replace("-", " ")
-    by = "A person decided" if case.reviewed else "Proposed by rules, not yet decided by a person"
-    told = [Sentence(f"{by}: {word}, priority {proposal.priority} of 5.", gravest)]
-    told += [Sentence(f"Reason: {reason}.", gravest) for reason in proposal.reasons[:3]]
-    return tuple(told)
+    said = [f"Reason: {reason}." for reason in proposal.reasons[:3]]
+    word = proposal.disposition.value.replace("-", " ")
+    told = f"{word}, priority {proposal.priority} of 5"
+    if case.reviewed:
+        why = case.decision.reason.strip().rstrip(".") if case.decision else ""
+        decided = case.disposition.value.replace("-", " ")
+        opening = [f"A person decided: {decided}.", *([f"Their reason: {why}."] if why else [])]
+        said = [*opening, f"The rules had proposed: {told}.", *said]
+    else:
+        said = [f"Proposed by rules, not yet decided by a person: {told}.", *said]
+    return tuple(Sentence(text, gravest) for text in said)
 
 
 def _tell_scope(case: Case, cite: Cite) -> tuple[Sentence, ...]:
     """Tell in plain numbers what was looked at."""
-    counts = {
-        "pieces of evidence": len(case.evidence),
-        "findings": len(_kept(case)),
-        "distinct observables": len(case.observables),
-        "earlier cases that share something": len(case.related),
-    }
-    told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    counts = (
+        counted(len(case.evidence), "piece of evidence", "pieces of evidence"),
+        counted(len(_kept(case)), "finding"),
+        counted(len(case.observables), "distinct observable"),
+        counted(len(case.related), "earlier case that shares something", "earlier cases that share something"),
+    )
+    told = ", ".join(counts)
     first = next((one for one in case.evidence if one.length), None)
     cited = (cite(Span(first.id, 0, min(first.length, 80))),) if first else ()
     return (Sentence(f"Looked at: {told}.", cited),)
@@ -140,7 +146,7 @@ def _tell_observables(case: Case, cite: Cite) -> tuple[Sentence, ...]:
     rows = [one for one in case.observables if one.spans and not one.flags and one.type not in _QUIET]
     rows.sort(key=lambda one: (-one.count, one.type, one.value))
     return tuple(
-        Sentence(f"{one.hash or one.type} {one.raw}, seen {one.count:,} times.", (cite(one.spans[0]),))
+        Sentence(f"{one.hash or one.type} {one.raw}, seen {counted(one.count, 'time')}.", (cite(one.spans[0]),))
         for one in rows[:ROWS]
     )
 
@@ -157,7 +163,7 @@ def _tell_raised(case: Case, _cite: Cite) -> tuple[Sentence, ...]:
 
 
 def _tell_records(case: Case, cite: Cite) -> tuple[Sentence, ...]:
-    """Show, of each kind of record, one that carries a finding, with the fields a rule can name."""
+    """Show one of each kind of record, the gravest first, with the fields a rule can name."""
     told: dict[tuple[str, str], Sentence] = {}
     for entry in sorted(case.timeline, key=lambda one: (-one.event.severity, one.first)):
         event = entry.event

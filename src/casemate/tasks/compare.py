@@ -185,7 +185,7 @@ def name_of(shared: Shared | Feature) -> str:
 
 
 def _rarity(cases: int, others: int) -> str:
-    return "in no third case" if cases <= 1 else f"in {cases} of {others} earlier cases"
+    return "in no third case" if cases <= 1 else f"in {cases} of {others} other cases"
 
 
 def _tell_alone(case: Case, only: Sequence[Feature], cite: Cite) -> Sentence | None:

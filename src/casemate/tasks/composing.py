@@ -8,6 +8,7 @@ from casemate.core.evidence import Evidence
 from casemate.core.finding import Citation, Finding
 from casemate.core.observable import Observable
 from casemate.core.text import Span
+from casemate.core.words import counted
 
 SENTENCES = 5
 """The most sentences a summary has."""
@@ -56,9 +57,10 @@ def _opening(
     records = sum(entry.count for entry in timeline)
     alerts = sum(entry.count for entry in timeline if entry.event.is_alert)
     sources = sum(1 for item in evidence if item.length)
-    told = f"{alerts:,} alerts and {records - alerts:,} records" if alerts else f"{records:,} records"
+    counts = (counted(alerts, "alert"), counted(records - alerts, "other record" if alerts else "record"))
+    told = " and ".join(one for one, number in zip(counts, (alerts, records - alerts), strict=True) if number)
     text = (
-        f"{told} in {sources} {'piece' if sources == 1 else 'pieces'} of evidence, "
+        f"{told} in {counted(sources, 'piece of evidence', 'pieces of evidence')}, "
         f"from {first.first:%Y-%m-%d %H:%M:%S} to {last.last:%Y-%m-%d %H:%M:%S} UTC."
     )
     spans = dict.fromkeys((first.span, last.last_span or last.span))

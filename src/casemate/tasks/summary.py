@@ -8,6 +8,7 @@ from casemate.core.finding import Citation
 from casemate.core.text import Span, Texts
 from casemate.tasks.composing import SENTENCES, compose_summary
 from casemate.tasks.excerpts import Talks, choose_excerpts, read_through, talks_to_a_model
+from casemate.tasks.gravest import must_tell
 from casemate.tasks.prompt import SENTENCES_SCHEMA
 from casemate.tasks.task import Material, Part, Sheet, Task
 
@@ -33,7 +34,8 @@ TITLE = "Summary"
 
 
 def build_material(case: Case, texts: Texts, quote_chars: int, leave_out: Talks = talks_to_a_model) -> Material:
-    """Gather what a summary of a case rests on."""
+    """Gather what a summary of a case rests on; what a person rejected is left out."""
+    case = case.standing()
     cite = citer(texts, quote_chars)
     composed = compose_summary(case.evidence, case.timeline, case.findings, case.observables, cite)
     first = choose_excerpts(case.evidence, case.findings, case.timeline, texts, leave_out)
@@ -42,7 +44,7 @@ def build_material(case: Case, texts: Texts, quote_chars: int, leave_out: Talks 
         case.id,
         case.marking,
         tuple(Cited(one.id, one.source) for one in case.evidence),
-        (Sheet(TITLE, composed, PART, excerpts),),
+        (Sheet(TITLE, composed, PART, excerpts, must_tell=must_tell(case.findings)),),
         frozenset(one.value for one in case.observables),
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 from casemate.core.assessment import Sentence
 from casemate.core.digest import Digest, digest_value
 from casemate.core.draft import Cited, Fact
+from casemate.core.finding import Finding
 from casemate.core.issue import Issue
 from casemate.core.marking import Marking
 from casemate.stages.validate import CHECKS, Claim, Excerpt
@@ -67,7 +68,8 @@ class Sheet:
     """What one section rests on.
 
     `composed` is what code says without a model. `part` is None where a model is never asked. `excerpts` are what it
-    may see, the most telling first. `given` are facts computed by code, in words, that it is shown beside them.
+    may see, the most telling first. `given` are facts computed by code, in words, that it is shown beside them. Of
+    `must_tell` at least one finding has to be cited by what it says, or the composed sentences are taken.
     """
 
     title: str
@@ -75,6 +77,7 @@ class Sheet:
     part: Part | None = None
     excerpts: tuple[Excerpt, ...] = ()
     given: str = ""
+    must_tell: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ def heading(draft: Draft) -> str:
 
 def basis_words(draft: Draft) -> str:
     """Say who wrote it."""
+    if draft.basis == "composed" and draft.requests:
+        return "composed by code; nothing that the language model wrote was used"
     return _BASES[draft.basis]
 
 

@@ -6,6 +6,7 @@ from casemate.core.case import Case
 from casemate.core.draft import Draft
 from casemate.core.finding import Finding
 from casemate.core.text import Span, Texts
+from casemate.core.words import counted
 from casemate.policy import Limits
 from casemate.stages.export.draft_form import BANNER, heading
 from casemate.stages.export.draft_markdown import draft_markdown
@@ -203,7 +204,7 @@ def _surroundings(case: Case) -> Iterator[str]:
         yield ""
         for related in case.related:
             shared = ", ".join(
-                f"{words(one.kind)} {code(one.value)} (in {one.cases} cases)" for one in related.shared[:10]
+                f"{words(one.kind)} {code(one.value)} (in {counted(one.cases, 'case')})" for one in related.shared[:10]
             )
             yield f"- {code(related.id)} {words(related.title)} ({related.created:%Y-%m-%d}): {shared}"
         yield ""

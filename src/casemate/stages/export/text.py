@@ -8,6 +8,7 @@ from casemate.core.finding import Finding
 from casemate.core.issue import Severity
 from casemate.core.plain import plain
 from casemate.core.text import Span, Texts
+from casemate.core.words import counted
 from casemate.policy import Limits
 from casemate.stages.export.draft_form import BANNER
 from casemate.stages.export.draft_text import draft_lines
@@ -197,7 +198,9 @@ def _related(page: Page, case: Case) -> None:
     for related in case.related:
         page.wrapped(f"{related.id}  {related.title} ({related.created:%Y-%m-%d})", "  ", "      ")
         for shared in related.shared[:5]:
-            page.wrapped(f"{shared.kind} {shared.value} (in {shared.cases} cases)", "      ", "        ", "dim")
+            page.wrapped(
+                f"{shared.kind} {shared.value} (in {counted(shared.cases, 'case')})", "      ", "        ", "dim"
+            )
 
 
 def _questions_and_issues(page: Page, case: Case) -> None:

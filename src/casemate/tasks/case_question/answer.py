@@ -27,7 +27,10 @@ MOST_UNKNOWN = 0.4
 """The share of a question that may stand nowhere in the evidence."""
 
 SENTENCES = 3
-"""Findings among the best passages that are told in words."""
+"""Findings among the passages shown that are told in words."""
+
+NEAR = 0.5
+"""A passage that holds less of the question than this share of what the best one holds is no near one."""
 
 REASONS = {
     "empty": "there is no question",
@@ -129,13 +132,24 @@ def answer_question(question: str, book: CaseBook) -> CaseAnswer:
     if covered < LEAST_COVERED or book.index.unknown_share(question) > MOST_UNKNOWN:
         return CaseAnswer(question, "silent", passages=shown, reason="not-covered")
     told = {finding.id: finding for finding in book.case.findings}
-    sentences = tuple(_tell(told[one.finding]) for one in shown[:SENTENCES] if one.finding in told)
-    return CaseAnswer(question, "passages", sentences, shown)
+    sentences = tuple(
+        Sentence(finding_in_words(told[one.finding]), told[one.finding].citations)
+        for one in nearest(shown)
+        if one.finding in told
+    )
+    return CaseAnswer(question, "passages", sentences[:SENTENCES], shown)
 
 
-def _tell(finding: Finding) -> Sentence:
+def nearest(shown: Sequence[Shown]) -> tuple[Shown, ...]:
+    """Leave out of the passages shown those that hold much less of the question than the best one."""
+    best = max((one.covered for one in shown), default=0.0)
+    return tuple(one for one in shown if one.covered >= NEAR * best)
+
+
+def finding_in_words(finding: Finding) -> str:
+    """Tell a finding in one line: its title and what stands behind it."""
     detail = " ".join(finding.detail.split())[:300]
-    return Sentence(f"{finding.title}: {detail}" if detail else finding.title, finding.citations)
+    return f"{finding.title}: {detail}" if detail else finding.title
 
 
 def _show(ranked: Ranked, passage: CasePassage, cite: Callable[..., Citation]) -> Shown:
@@ -168,8 +182,3 @@ def missing_names(question: str, book: CaseBook) -> str:
 def _occurs(name: str, book: CaseBook) -> bool:
     terms = question_terms(name)
     return bool(terms) and all(book.index.holds(term) for term in terms)
-
-
-def shown_words(shown: Sequence[Shown]) -> tuple[str, ...]:
-    """Give the quotations of passages."""
-    return tuple(one.citation.quote for one in shown)

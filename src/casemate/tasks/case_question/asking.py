@@ -7,7 +7,15 @@ from casemate.core.assessment import Sentence
 from casemate.core.draft import Cited, Fact
 from casemate.stages.retrieve.ranking import PassageIndex
 from casemate.stages.validate import CHECKS, Claim, Excerpt
-from casemate.tasks.case_question.answer import REASONS, SILENT, CaseAnswer, CaseBook, Shown
+from casemate.tasks.case_question.answer import (
+    REASONS,
+    SILENT,
+    CaseAnswer,
+    CaseBook,
+    Shown,
+    finding_in_words,
+    nearest,
+)
 from casemate.tasks.excerpts import talks_to_a_model
 from casemate.tasks.prompt import sentences_schema
 from casemate.tasks.task import Check, Material, Part, Sheet, Task
@@ -42,6 +50,7 @@ TITLE = "Answer"
 def build_material(answer: CaseAnswer, book: CaseBook) -> Material:
     """Gather what an answer rests on; a model is asked only where passages were found and code has no exact answer."""
     case = book.case
+    told = {finding.id: finding_in_words(finding) for finding in case.findings}
     asked = answer.basis == "passages" or answer.reason == "not-covered"
     excerpts = (
         tuple(_excerpt(one) for one in answer.passages if not talks_to_a_model(one.citation.quote)) if asked else ()
@@ -53,7 +62,7 @@ def build_material(answer: CaseAnswer, book: CaseBook) -> Material:
         tuple(Cited(one.id, one.source) for one in case.evidence),
         (Sheet(TITLE, composed_answer(answer), part if excerpts else None, excerpts),),
         frozenset(one.value for one in case.observables),
-        facts=tuple(_fact(one) for one in answer.passages) if answer.basis != "counted" else (),
+        facts=tuple(_fact(one, told) for one in nearest(answer.passages)) if answer.basis != "counted" else (),
         about=answer.question,
         question=answer.question,
     )
@@ -64,10 +73,11 @@ def composed_answer(answer: CaseAnswer) -> tuple[Sentence, ...]:
     if answer.basis == "counted":
         return answer.sentences
     if answer.basis == "passages":
-        told = answer.sentences or (Sentence("No sentence was written; the nearest passages stand below.", ()),)
-        return (Sentence("These passages come nearest; nobody has read them for an answer.", ()), *told)
+        return (Sentence("The passages below come nearest; nobody has read them for an answer.", ()), *answer.sentences)
+    reason = REASONS.get(answer.reason, answer.reason)
     missing = f" Looked for in vain: {answer.missing}." if answer.missing else ""
-    return (Sentence(f"{SILENT} ({REASONS.get(answer.reason, answer.reason)}.){missing}", ()),)
+    nearest_ones = " What comes nearest stands below, to be read by you." if answer.passages else ""
+    return (Sentence(f"{SILENT.rstrip('.')}: {reason}.{missing}{nearest_ones}", ()),)
 
 
 def checks_of(question: str, index: PassageIndex) -> Mapping[str, Check]:
@@ -85,6 +95,7 @@ def _excerpt(shown: Shown) -> Excerpt:
     return Excerpt(shown.citation.span, shown.citation.quote, shown.citation.line)
 
 
-def _fact(shown: Shown) -> Fact:
-    of = f", told by {shown.finding}" if shown.finding else ""
-    return Fact(f"passage that holds {shown.covered:.0%} of the question{of}", shown.citation.quote, (shown.citation,))
+def _fact(shown: Shown, told: Mapping[str, str]) -> Fact:
+    what = f"finding {shown.finding}" if shown.finding in told else "passage"
+    value = told.get(shown.finding, shown.citation.quote)
+    return Fact(f"{what} that holds {shown.covered:.0%} of the question", value, (shown.citation,))

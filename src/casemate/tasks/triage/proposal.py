@@ -4,7 +4,7 @@ A machine only proposes. Text inside evidence and what a language model says hav
 sentences are never read here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from casemate.core.assessment import Disposition, Proposal
 from casemate.core.case import TimelineEntry
@@ -17,6 +17,7 @@ QUESTIONS = 6
 HARMLESS = frozenset({"own", "private", "loopback", "link-local", "multicast", "reserved", "documentation"})
 """Flags that say an address is nobody else's; a warning list (a VPN provider, say) only says that it is known."""
 
+_NAMED = 4  # addresses or accounts that one question names
 _STRONG = 4  # OCSF severity_id `High`
 
 
@@ -67,23 +68,33 @@ def _all_known(observables: Sequence[Observable]) -> bool:
 
 
 def ask_next(findings: Sequence[Finding], observables: Sequence[Observable]) -> tuple[str, ...]:
-    """Ask what a careful analyst would ask next of the data at hand; most urgent first."""
+    """Ask what a careful analyst would ask next of the data at hand; most urgent first, and of many the same once."""
+    entities: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.kind == "pattern":
+            behaviour, _, entity = finding.reference.partition(":")
+            entities.setdefault(behaviour, []).append(entity)
     questions: list[str] = []
     for finding in findings:
-        question = _question(finding)
+        question = _question(finding, entities)
         if question and question not in questions:
             questions.append(question)
     unknown = [item.value for item in observables if item.type in {"ipv4-addr", "domain-name"} and not item.flags]
     if unknown:
-        shown = ", ".join(unknown[:4]) + (f" and {len(unknown) - 4} more" if len(unknown) > 4 else "")
-        questions.append(f"Do proxy, DNS and firewall logs show other hosts that talked to {shown}?")
+        questions.append(f"Do proxy, DNS and firewall logs show other hosts that talked to {_any_of(unknown)}?")
     return tuple(questions[:QUESTIONS])
 
 
-def _question(finding: Finding) -> str:
+def _any_of(names: Sequence[str]) -> str:
+    if len(names) > _NAMED:
+        return f"{', '.join(names[:_NAMED])} or {len(names) - _NAMED} more"
+    return " or ".join(one for one in (", ".join(names[:-1]), names[-1]) if one)
+
+
+def _question(finding: Finding, entities: Mapping[str, Sequence[str]]) -> str:
     if finding.kind == "pattern":
-        behaviour, _, entity = finding.reference.partition(":")
-        return _PATTERN_QUESTIONS.get(behaviour, "").format(entity=entity)
+        behaviour = finding.reference.partition(":")[0]
+        return _PATTERN_QUESTIONS.get(behaviour, "").format(entity=_any_of(entities[behaviour]))
     if finding.candidates:
         return f"Which is meant? {finding.detail.partition(';')[0]}."
     if finding.kind == "payload":
