@@ -41,6 +41,17 @@ def test_check_says_what_is_read_and_makes_no_store(home: Path, capsys: pytest.C
     assert not (home / "casemate.sqlite").exists()
 
 
+def test_without_connectors_it_says_where_to_write_them(home: Path, capsys: pytest.CaptureFixture[str]):
+    (home / "connectors.toml").unlink()
+    assert main(["connect", "check"]) == 0
+    assert capsys.readouterr().out.startswith(f"no connectors yet: write {home}/connectors.toml")
+    for words in (["run"], ["once"], ["check", "drop"], ["check", "--connectors", str(home / "gone.toml")]):
+        assert main(["connect", *words]) == 2
+        told = capsys.readouterr().err
+        assert "no connectors yet" in told
+        assert "docs/connectors.md" in told
+
+
 def test_once_takes_what_is_there(home: Path):
     (home / "inbox" / "a.log").write_text("text\n")
     assert main(["connect", "once", "drop"]) == 0

@@ -13,7 +13,7 @@ from casemate.connectors.settings import Server
 from casemate.core.errors import ConnectorFailed, RefusedByPolicy, WrongUsage
 from casemate.policy import Limits, Policy
 
-from .servers import as_json, saying, served
+from .servers import Reply, Request, as_json, saying, served
 
 QUICK = Policy(limits=Limits(connector_seconds=0.6, connector_answer_bytes=1000))
 PATIENT = Policy(limits=Limits(connector_seconds=60, connector_answer_bytes=1000))
@@ -92,6 +92,25 @@ def test_the_secret_is_sent_and_never_said(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv("CON_KEY", "pass")
         http(local.url, secret_env="CON_KEY", user="ada").ask("GET", "/")
         assert local.asked[1].headers["Authorization"] == "Basic YWRhOnBhc3M="
+
+
+@pytest.mark.parametrize("before", [0, 190, 799])
+@pytest.mark.parametrize("user", ["", "ada"])
+def test_a_secret_that_a_server_says_back_is_hidden_wherever_it_stands(tmp_path: Path, before: int, user: str):
+    secret = "".join(f"{number:04}" for number in range(250))  # a token of a thousand characters
+    (tmp_path / "key").write_text(secret)
+
+    def act(request: Request) -> Reply:
+        return 500, {}, b"x" * before + request.headers["Authorization"].encode() + b" is wrong"
+
+    with served(act) as local:
+        one = http(local.url, Policy(), secret_file=str(tmp_path / "key"), user=user)
+        answer = one.ask("GET", "/")
+        with pytest.raises(ConnectorFailed) as caught:
+            one.expect(answer, 200)
+    sent = local.asked[0].headers["Authorization"].partition(" ")[2]
+    for hidden in (secret, sent):
+        assert not any(hidden[at : at + 8] in caught.value.message for at in range(0, len(hidden) - 8, 4))
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_a_crash_before_the_note_gives_the_same_event_again(store: Store, key: s
 @pytest.mark.parametrize(
     ("fault", "counted"),
     [
-        (as_json({"saved": False, "name": "Could not add Event", "errors": {"info": ["empty"]}}, 403), True),
+        (as_json({"saved": False, "name": "Could not add Event", "errors": {"info": ["empty", KEY]}}, 403), True),
         (as_json({"name": "Authentication failed", "message": "x", "url": "/"}, 403), False),
         (as_json({"Event": {"uuid": "another", "id": "7"}}), True),
         (as_json({"Event": []}), True),

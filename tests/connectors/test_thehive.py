@@ -1,5 +1,7 @@
-"""Cases to TheHive 5, against a server that creates and finds alerts as its API does."""
+"""Cases to TheHive 5, against a server that creates and finds alerts and makes cases of them as its API does."""
 
+import re
+from itertools import count
 from typing import Any
 
 import pytest
@@ -17,11 +19,30 @@ Told = list[tuple[str, str, str]]
 TYPES = {"ip", "domain", "url", "mail", "hash", "filename", "user-agent", "registry", "autonomous-system", "other"}
 
 
+def fulfils(alert: dict[str, Any], condition: dict[str, Any]) -> bool:
+    ((name, told),) = condition.items()
+    value, wanted = alert[told["_field"]], told["_value"]
+    return bool(value == wanted if name == "_eq" else {"_startsWith": str.startswith}[name](value, wanted))
+
+
 class Hive:
     """Alerts that are unique by type, source and reference."""
 
     def __init__(self) -> None:
         self.alerts: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.cases: dict[str, dict[str, Any]] = {}
+        self.numbers = count(100)
+
+    def into_case(self, alert_id: str, case_id: str | None) -> Reply:
+        alert = next(one for one in self.alerts.values() if one["_id"] == alert_id)
+        assert "caseId" not in alert, "imported twice"
+        if case_id is not None and case_id not in self.cases:
+            return as_json({"type": "NotFoundError", "message": "Case not found"}, 404)
+        case_id = case_id or f"~{next(self.numbers)}"
+        case = self.cases.setdefault(case_id, {"_id": case_id, "_type": "Case", "title": alert["title"], "alerts": []})
+        case["alerts"].append(alert_id)
+        alert.update(caseId=case_id, status="Imported")
+        return as_json(case, 201)
 
     def act(self, request: Request) -> Reply:
         if request.headers.get("Authorization") != "Bearer hive-key":
@@ -29,9 +50,10 @@ class Hive:
         if request.path == "/api/v1/query":
             first, condition = request.json()["query"]
             assert (first["_name"], condition["_name"]) == ("listAlert", "filter")
-            wanted = {one["_eq"]["_field"]: one["_eq"]["_value"] for one in condition["_and"]}
-            found = [one for one in self.alerts.values() if all(one[name] == value for name, value in wanted.items())]
+            found = [one for one in self.alerts.values() if all(fulfils(one, part) for part in condition["_and"])]
             return as_json(found)
+        if (found := re.fullmatch(r"/api/v1/alert/(~\d+)/(case|merge/(~\d+))", request.path)) is not None:
+            return self.into_case(found[1], found[3])
         assert (request.method, request.path) == ("POST", "/api/v1/alert")
         alert = request.json()
         for name in ("type", "source", "sourceRef", "title", "description"):
@@ -91,10 +113,65 @@ def test_an_alert_that_is_there_already_counts_as_given(store: Store):
     assert len(hive.alerts) == 1
 
 
+def test_an_alert_becomes_a_case_and_a_later_edition_joins_it(store: Store):
+    told: Told = []
+    hive = Hive()
+    put(store, "C-1")
+    put(store, "C-11")  # another case, whose references begin alike
+    with served(hive.act) as local:
+        one = push(settings(local, gives="case"), store, told)
+        one.round()
+        assert sorted(len(case["alerts"]) for case in hive.cases.values()) == [1, 1]
+        (due,) = [
+            due for due in store.pushes().due("another", (Marking.GREEN,), tuple(Disposition), 5) if due.case == "C-1"
+        ]
+        one._give(due)  # as if the note of the first time had been lost
+        assert sum(len(case["alerts"]) for case in hive.cases.values()) == 2
+        review(store, "C-1", "Grace")
+        one.round()
+        assert sorted(len(case["alerts"]) for case in hive.cases.values()) == [1, 2]
+        (joined,) = [case for case in hive.cases.values() if len(case["alerts"]) == 2]
+        assert {kept.reference for kept in store.pushes().of("hive", "C-1")} == {f"case {joined['_id']}"}
+        del hive.cases[joined["_id"]]  # somebody there threw it away
+        review(store, "C-1", "Ada")
+        one.round()
+    assert sorted(len(case["alerts"]) for case in hive.cases.values()) == [1, 1]
+    assert {code for _name, code, _said in told} == {"given"}
+
+
 @pytest.mark.parametrize(
     ("fault", "counted"),
     [
         (as_json({"type": "BadRequest", "message": "no \x1b"}, 400), True),
+        (as_json({"_id": "../../user"}, 201), True),
+        (as_json({}, 201), True),
+        (as_json({"type": "AuthorizationError"}, 403), False),
+        ((201, {}, b"<html>"), False),
+    ],
+)
+def test_a_case_that_thehive_refuses_is_asked_for_again(store: Store, fault: Reply, counted: bool):
+    told: Told = []
+    put(store, "C-1")
+    hive = Hive()
+    with served(lambda request: fault if request.path.endswith("/case") else hive.act(request)) as local:
+        one = push(settings(local, gives="case"), store, told)
+        if counted:
+            one.round()
+            assert [kept.state for kept in store.pushes().of("hive", "C-1")] == ["waiting"]
+        else:
+            with pytest.raises(ConnectorFailed):
+                one.round()
+        local.act = hive.act
+        (due,) = store.pushes().due("another", (Marking.GREEN,), tuple(Disposition), 1)
+        one._give(due)
+    assert (len(hive.alerts), len(hive.cases)) == (1, 1)
+    assert all(said.isprintable() for _name, _code, said in told)
+
+
+@pytest.mark.parametrize(
+    ("fault", "counted"),
+    [
+        (as_json({"type": "BadRequest", "message": "no \x1b for Bearer hive-key"}, 400), True),
         (as_json({"_id": "~1", "sourceRef": "another"}, 201), True),
         (as_json({"sourceRef": "C-1"}, 201), True),
         ((413, {}, b""), True),

@@ -73,7 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
     from casemate.connectors.settings import load_connectors
 
     policy = open_policy(arguments)
-    connectors = load_connectors(connectors_file(arguments.connectors))
+    file = connectors_file(arguments.connectors)
+    if arguments.action == "check" and _is_none_yet(file, arguments):
+        print(f"no connectors yet: write {visible(str(file))}, see docs/connectors.md for what may stand in it")
+        return 0
+    connectors = load_connectors(file)
     chosen = _chosen(connectors, [arguments.name] if arguments.action == "push" else arguments.names)
     if arguments.action == "check":
         return _check(arguments, chosen, policy)
@@ -83,6 +87,12 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.action == "push":
             return _push(arguments, chosen[0], policy, store)
         return _once(chosen, policy, store) if arguments.action == "once" else _run(arguments, chosen, policy, store)
+
+
+def _is_none_yet(file: Path, arguments: argparse.Namespace) -> bool:
+    """Say whether nobody has written or named any connector, which is no fault."""
+    named = arguments.connectors or os.environ.get("CASEMATE_CONNECTORS") or arguments.names
+    return not named and not file.exists()
 
 
 def _chosen(connectors: "Connectors", names: Sequence[str]) -> "list[Incoming | Outgoing]":

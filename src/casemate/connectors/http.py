@@ -1,5 +1,6 @@
 """Asking another program over HTTP: allowed hosts only, bounded bytes and time, no proxy, no redirect, TLS verified."""
 
+import base64
 import contextlib
 import os
 import socket
@@ -107,7 +108,8 @@ class Http:
             return Answer(self.host, response.status_code, dict(response.headers), bytes(data))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ssl.SSLError) as error:
             self.close()
-            reason = f"no whole answer in {self._limits.connector_seconds:g} s" if self._late else _reason(error)
+            late = self._late or isinstance(error, httpx.TimeoutException)  # whichever of the two noticed first
+            reason = f"no whole answer in {self._limits.connector_seconds:g} s" if late else _reason(error)
             raise ConnectorFailed(f"{self.host}: {self._hidden(reason)}", way_out="see that it runs") from error
         except ConnectorFailed:
             self.close()
@@ -119,11 +121,14 @@ class Http:
         """Give the answer back; `ConnectorFailed` with what the server said for any other status."""
         if answer.status in statuses:
             return answer
-        said = self._hidden(answer.body[: 4 * SAID].decode("utf-8", "replace"))
         raise ConnectorFailed(
-            f"{self.host}: HTTP {answer.status}: {plain(said)[:SAID]}",
-            way_out="check address, account and rights there",
+            f"{self.host}: HTTP {answer.status}: {self.said(answer)}", way_out="check address, account and rights there"
         )
+
+    def said(self, answer: Answer) -> str:
+        """Quote what a server said, short, safe to show, and without our secret."""
+        whole = answer.body[: 4 * SAID + 2 * SECRET_BYTES].decode("utf-8", "replace")  # a secret is never cut in two
+        return plain(self._hidden(whole)[: 4 * SAID])[:SAID]
 
     def close(self) -> None:
         """Close the connection."""
@@ -157,10 +162,7 @@ class Http:
         if not self._secret or not self._scheme:
             return {}
         if self._user:
-            import base64
-
-            pair = base64.b64encode(f"{self._user}:{self._secret}".encode()).decode()
-            return {"Authorization": f"Basic {pair}"}
+            return {"Authorization": f"Basic {self._pair()}"}
         return {"Authorization": f"{self._scheme} {self._secret}".removeprefix("plain ")}
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
@@ -177,8 +179,13 @@ class Http:
             with contextlib.suppress(OSError):
                 self._wire.shutdown(socket.SHUT_RDWR)
 
+    def _pair(self) -> str:
+        return base64.b64encode(f"{self._user}:{self._secret}".encode()).decode()
+
     def _hidden(self, text: str) -> str:
-        return text.replace(self._secret, "***") if self._secret else text
+        for sent in (self._secret, self._pair()) if self._secret else ():
+            text = text.replace(sent, "***")
+        return text
 
 
 def _reason(error: Exception) -> str:

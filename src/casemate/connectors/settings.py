@@ -212,10 +212,14 @@ class TaxiiPushSettings(Outgoing):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TheHiveSettings(Outgoing):
-    """A TheHive 5; `source` is what its alerts are said to come from, `organisation` where a user has several."""
+    """A TheHive 5; `source` is what its alerts are said to come from, `organisation` where a user has several.
+
+    `gives` says whether the alert waits for people there (`alert`), or becomes a case there at once (`case`).
+    """
 
     organisation: Annotated[str, Field(pattern=r"^[ -~]{0,100}$")] = ""
     source: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")] = "casemate"
+    gives: Literal["alert", "case"] = "alert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +257,8 @@ def load_connectors(file: Path) -> Connectors:
     """Read `connectors.toml`; `WrongUsage` names the file, the place and the way out."""
     try:
         raw = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise WrongUsage(f"no connectors yet: there is no {file}", way_out=f"write one, {SEE}") from error
     except OSError as error:
         raise WrongUsage(
             f"connectors {file}: {error.strerror}", way_out="name the file with --connectors or $CASEMATE_CONNECTORS"

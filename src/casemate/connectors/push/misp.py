@@ -6,11 +6,9 @@ import re
 from casemate.connectors.http import Answer, Http
 from casemate.connectors.push.parcel import Given, Parcel, PushRefused
 from casemate.connectors.settings import MispSettings
-from casemate.core.plain import plain
 from casemate.policy import Policy
 
 JSON = {"Content-Type": "application/json"}
-SAID = 200
 _ID = re.compile(r"\d{1,20}")
 
 
@@ -35,7 +33,7 @@ class MispReceiver:
         answer = self._http.ask("POST", path, body=body, headers=JSON)
         if answer.status in {400, 403, 405, 413} and self._is_about_the_event(answer):
             raise PushRefused(
-                f"{self._http.host}: HTTP {answer.status}: {self._said(answer)}", way_out="see MISP's log"
+                f"{self._http.host}: HTTP {answer.status}: {self._http.said(answer)}", way_out="see MISP's log"
             )
         number = self._check(self._http.expect(answer, 200), uuid)
         return Given.of(f"event {number} {uuid}", body)
@@ -55,6 +53,3 @@ class MispReceiver:
     def _is_about_the_event(self, answer: Answer) -> bool:
         # MISP answers 403 to a wrong key as well as to an event it does not take; only the latter tells `saved`.
         return answer.status == 413 or answer.json().get("saved") is False
-
-    def _said(self, answer: Answer) -> str:
-        return plain(answer.body[: 4 * SAID].decode("utf-8", "replace"))[:SAID]

@@ -1,8 +1,16 @@
-"""A case as an alert of TheHive 5 (`POST /api/v1/alert`), from which people there make a case when they want one."""
+"""A case as an alert of TheHive 5 (`POST /api/v1/alert`), from which people there, or we, make a case.
+
+A case of TheHive has no reference of ours that it would refuse to take twice, an alert has one: so a case is made of
+the alert (`POST /api/v1/alert/ID/case`), and a later edition is merged into it (`POST /api/v1/alert/ID/merge/CASE`).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
-from casemate.connectors.http import Answer, Http
+from casemate.connectors.http import Answer, Http, segment
 from casemate.connectors.push.parcel import Given, Parcel, PushRefused
 from casemate.connectors.settings import TheHiveSettings
 from casemate.core.marking import Marking
@@ -14,7 +22,6 @@ TYPE = "casemate"
 JSON = {"Content-Type": "application/json"}
 MOST = 1_000
 DESCRIPTION = 500_000
-SAID = 200
 SEVERITIES = {1: 4, 2: 3, 3: 2, 4: 1, 5: 1}
 """Priority of the case -> severity there: 4 critical, 3 high, 2 medium, 1 low."""
 
@@ -36,6 +43,8 @@ DATA_TYPES = {
 }
 """STIX name of an observable -> data type that every TheHive has; anything else is `other`."""
 
+_ID = re.compile(r"[~A-Za-z0-9_-]{1,100}")
+
 
 class TheHiveReceiver:
     """Creates one alert for each edition of a case; TheHive refuses a second alert of the same source and reference."""
@@ -44,42 +53,63 @@ class TheHiveReceiver:
         self._http = Http(settings.server, policy)
         self._headers = {**JSON, **({"X-Organisation": settings.organisation} if settings.organisation else {})}
         self._source = settings.source
+        self._makes_case = settings.gives == "case"
 
     def give(self, parcel: Parcel) -> Given:
-        """Create the alert of one edition, or find the one that is there."""
+        """Create the alert of one edition, or find the one that is there; and the case of it, where one is wanted."""
         alert = alert_of(parcel, self._source)
         body = orjson.dumps(alert)
         answer = self._http.ask("POST", "/api/v1/alert", body=body, headers=self._headers)
         if answer.status in {400, 413}:
-            there = self._find(str(alert["sourceRef"])) if answer.status == 400 else None
-            if there is None:
-                raise PushRefused(
-                    f"{self._http.host}: HTTP {answer.status}: {_said(answer)}", way_out="see the log of TheHive"
-                )
-            return Given.of(there, body)
-        made = self._http.expect(answer, 201).json()
-        if made.get("sourceRef") != alert["sourceRef"] or not isinstance(made.get("_id"), str):
+            known = self._find(_equal("sourceRef", str(alert["sourceRef"]))) if answer.status == 400 else []
+            if not known:
+                raise self._refused(answer)
+            made = known[0]
+        else:
+            made = self._http.expect(answer, 201).json()
+        if made.get("sourceRef") != alert["sourceRef"] or not _is_id(made.get("_id")):
             raise PushRefused(f"{self._http.host}: an answer that is not about this alert", way_out="check the address")
-        return Given.of(made["_id"], body)
+        return Given.of(self._case_of(made, parcel) if self._makes_case else made["_id"], body)
 
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
 
-    def _find(self, reference: str) -> str | None:
-        """Find the alert of a reference; None when there is none."""
-        wanted = {"type": TYPE, "source": self._source, "sourceRef": reference}
-        equal = [{"_eq": {"_field": name, "_value": value}} for name, value in wanted.items()]
-        query = {"query": [{"_name": "listAlert"}, {"_name": "filter", "_and": equal}]}
+    def _case_of(self, alert: Mapping[str, Any], parcel: Parcel) -> str:
+        """Give the case that an alert stands in: the one it is in, the one of an earlier edition, or a new one."""
+        if _is_id(alert.get("caseId")):
+            return f"case {alert['caseId']}"
+        begins = {"_startsWith": {"_field": "sourceRef", "_value": f"{parcel.case.id}-"}}
+        path = f"/api/v1/alert/{segment(str(alert['_id']))}"
+        earlier = sorted({str(one["caseId"]) for one in self._find(begins) if _is_id(one.get("caseId"))})
+        for case in earlier:
+            answer = self._http.ask("POST", f"{path}/merge/{segment(case)}", body=b"{}", headers=self._headers)
+            if answer.status not in {400, 404}:  # which it answers when that case was deleted there
+                return self._named_case(answer)
+        return self._named_case(self._http.ask("POST", f"{path}/case", body=b"{}", headers=self._headers))
+
+    def _named_case(self, answer: Answer) -> str:
+        if answer.status in {400, 404}:
+            raise self._refused(answer)
+        made = self._http.expect(answer, 200, 201).json()
+        if not _is_id(made.get("_id")):
+            raise PushRefused(f"{self._http.host}: an answer that is not about a case", way_out="check the address")
+        return f"case {made['_id']}"
+
+    def _find(self, condition: Mapping[str, object]) -> list[dict[str, Any]]:
+        """Find the alerts of ours that fulfil a condition."""
+        every = [_equal("type", TYPE), _equal("source", self._source), condition]
+        query = {"query": [{"_name": "listAlert"}, {"_name": "filter", "_and": every}]}
         answer = self._http.ask("POST", "/api/v1/query", body=orjson.dumps(query), headers=self._headers)
         try:
             found = orjson.loads(self._http.expect(answer, 200).body)
         except ValueError:
-            return None
-        for one in found if isinstance(found, list) else ():
-            if isinstance(one, dict) and one.get("sourceRef") == reference and isinstance(one.get("_id"), str):
-                return str(one["_id"])
-        return None
+            return []
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+    def _refused(self, answer: Answer) -> PushRefused:
+        told = f"{self._http.host}: HTTP {answer.status}: {self._http.said(answer)}"
+        return PushRefused(told, way_out="see the log of TheHive")
 
 
 def alert_of(parcel: Parcel, source: str) -> dict[str, object]:
@@ -116,5 +146,9 @@ def _observable(seen: Observable, tlp: int) -> dict[str, object]:
     return {"dataType": kind, "data": value[:1_000], "message": message[:1_000], "tlp": tlp, "ioc": False}
 
 
-def _said(answer: Answer) -> str:
-    return plain(answer.body[: 4 * SAID].decode("utf-8", "replace"))[:SAID]
+def _equal(name: str, value: str) -> dict[str, object]:
+    return {"_eq": {"_field": name, "_value": value}}
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
