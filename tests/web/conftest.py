@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -24,9 +23,27 @@ from casemate.store import Store, owner_name
 from casemate.web.app import make_app
 from casemate.web.passwords import hash_password
 from casemate.web.site import Site
+from tests.postgres import Server
 from tests.store.samples import NOW, case
 
 PASSWORD = "a-first-password"
+ON_BOTH = frozenset(
+    f"test_{name}"
+    for name in (
+        "api",
+        "board",
+        "four_eyes",
+        "hostile",
+        "limits",
+        "live",
+        "matrix",
+        "pages",
+        "people",
+        "red",
+        "withheld",
+    )
+)
+"""Modules whose tests run on SQLite and on PostgreSQL; what the others look at is the same whatever the database."""
 SHARED = Feature("observable", "ipv4-addr:192.0.2.1")
 
 
@@ -73,9 +90,35 @@ def plant(store: Store, marking: Marking) -> Planted:
     return Planted(made.id, evidence, receipt.groups[0], word)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Say which kinds of database a test that asks for one runs on."""
+    kinds = ["sqlite", "postgresql"] if metafunc.module.__name__.rpartition(".")[2] in ON_BOTH else ["sqlite"]
+    for name in ("url", "lasting_url"):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, kinds, indirect=True, scope="module" if name == "lasting_url" else None)
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(f"sqlite:///{tmp_path}/casemate.sqlite", limits=Limits(job_attempts=1)) as opened:
+def url(request: pytest.FixtureRequest) -> str:
+    """Give a database of the kind that the test runs on."""
+    return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"))
+
+
+@pytest.fixture(scope="module")
+def lasting_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give a database that the tests of one module share."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('lasting')}/casemate.sqlite"
+        return
+    server: Server = request.getfixturevalue("postgres_server")
+    made = server.make()
+    yield made
+    server.drop(made)
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    with Store.open(url, limits=Limits(job_attempts=1)) as opened:
         yield opened
 
 

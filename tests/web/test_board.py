@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -119,8 +118,7 @@ def test_no_minutes_are_saved_until_there_are_enough_cases():
 
 
 @pytest.mark.slow
-def test_the_board_of_a_site_by_page_and_api(tmp_path: Path):
-    url = f"sqlite:///{tmp_path}/casemate.sqlite"
+def test_the_board_of_a_site_by_page_and_api(url: str):
     baseline = Baseline(share=0.5, spare_priority=1, least_cases=5)
     store_history(url, 40, baseline)
     with Store.open(url) as store:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -87,8 +86,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def locked(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with Store.open(f"sqlite:///{tmp_path}/casemate.sqlite", now=clock) as store:
+def locked(url: str, clock: Clock) -> Iterator[Store]:
+    with Store.open(url, now=clock) as store:
         for name in ("grace", "ada"):
             store.people().add("test", name, Role.ANALYST, Marking.AMBER, hash_password(PASSWORD))
             store.people().set_password("test", name, hash_password(PASSWORD), first=False)

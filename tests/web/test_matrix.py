@@ -47,8 +47,8 @@ def ask(client: TestClient, route: Route, target: Planted, token: str | None):
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with Store.open(f"sqlite:///{tmp_path_factory.mktemp('matrix')}/casemate.sqlite") as opened:
+def store(lasting_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store.open(lasting_url, tmp_path_factory.mktemp("audit")) as opened:
         yield opened
 
 

@@ -21,8 +21,10 @@ EXAMPLES = 15
 
 
 @pytest.fixture(scope="module")
-def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[schemathesis.BaseSchema, str]]:
-    with Store.open(f"sqlite:///{tmp_path_factory.mktemp('schema')}/casemate.sqlite") as store:
+def described(
+    lasting_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[schemathesis.BaseSchema, str]]:
+    with Store.open(lasting_url, tmp_path_factory.mktemp("audit")) as store:
         plant_all(store)
         app = make_app(Site(store, Policy(), hosts=()))
         app.state.stopping.set()  # so that the stream of changes ends after what there is

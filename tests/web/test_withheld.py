@@ -92,9 +92,9 @@ def silent(told: Case) -> Case:
 
 
 @contextmanager
-def site(folder: Path, *, proposing: bool) -> Iterator[tuple[Store, FastAPI, TestClient]]:
+def site(url: str, *, proposing: bool) -> Iterator[tuple[Store, FastAPI, TestClient]]:
     """Serve a store with one withheld case and one related case, every clock reading the same."""
-    with Store.open(f"sqlite:///{folder}/casemate.sqlite", now=lambda: NOW) as store:
+    with Store.open(url, now=lambda: NOW) as store:
         evidence = digest_bytes(TEXT.encode())
         with store.write_texts("reading") as writer:
             writer.write(Chunk(0, 0, TEXT, (Piece(0, len(TEXT), 0, len(TEXT), 1),)))
@@ -155,8 +155,8 @@ def ask(client: TestClient, path: str) -> str:
 
 
 @pytest.fixture
-def drawn(tmp_path: Path) -> Iterator[tuple[Store, FastAPI, TestClient]]:
-    with site(tmp_path, proposing=True) as served:
+def drawn(url: str) -> Iterator[tuple[Store, FastAPI, TestClient]]:
+    with site(url, proposing=True) as served:
         yield served
 
 
@@ -177,7 +177,7 @@ def test_answers_are_the_same_whatever_is_proposed(tmp_path: Path):
     said: list[dict[str, str]] = []
     for name, proposing in (("one", True), ("two", False)):
         (tmp_path / name).mkdir()
-        with site(tmp_path / name, proposing=proposing) as (_store, _app, client):
+        with site(f"sqlite:///{tmp_path}/{name}/casemate.sqlite", proposing=proposing) as (_store, _app, client):
             answers = {path: ask(client, path) for route in READ for path in paths(route) if "{" not in path}
             said.append({path: CHANGING.sub("#", text) for path, text in answers.items()})
     assert said[0].keys() == said[1].keys()
@@ -259,8 +259,8 @@ def test_the_draw_is_fixed_by_the_key_and_keeps_to_the_share(share: float):
     assert share == 0 or arms != other
 
 
-def test_urgent_cases_and_a_site_that_measures_nothing_are_left_alone(tmp_path: Path):
-    with Store.open(f"sqlite:///{tmp_path}/casemate.sqlite") as store:
+def test_urgent_cases_and_a_site_that_measures_nothing_are_left_alone(url: str):
+    with Store.open(url) as store:
         for number, (baseline, priority, drawn) in enumerate(
             [
                 (Baseline(), 2, False),
@@ -283,14 +283,14 @@ def test_urgent_cases_and_a_site_that_measures_nothing_are_left_alone(tmp_path: 
 
 
 def test_the_command_line_and_its_exports_keep_to_it_too(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    url: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     from casemate.cli.main import main
 
     monkeypatch.delenv("CASEMATE_POLICY", raising=False)
-    with site(tmp_path, proposing=True):
+    where = ["--store", url]
+    with site(url, proposing=True):
         pass
-    where = ["--store", f"sqlite:///{tmp_path}/casemate.sqlite"]
     asked = [["list"], ["show", "C-drawn"], ["show", "C-other"]]
     asked += [["export", one, "--format", name] for one in ("C-drawn", "C-other") for name in FORMATS]
     asked += [["review", "C-drawn", "--reviewer", "Ada", "--reason", "looking"]]

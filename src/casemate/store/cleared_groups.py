@@ -13,12 +13,13 @@ from casemate.core.marking import Marking
 from casemate.store.case_words import cases_with
 from casemate.store.clearance import Clearance
 from casemate.store.packing import storable
-from casemate.store.pages import Page, read_cursor, write_cursor
+from casemate.store.pages import Page, UnknownCursor, read_cursor, write_cursor
 from casemate.store.receiving import read_delivery
 from casemate.store.tables import alert_groups, alerts, cases, deliveries, jobs
 
 ALERT_BYTES = 65_536
 WORDS = 8
+PRIORITIES = range(1, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class ClearedGroups(Clearance):
         listing = self._grouped(select(alert_groups), query)
         if cursor:
             priority, last, number = read_cursor(cursor, (int, str, int))
+            if priority not in PRIORITIES:  # PostgreSQL compares its column with no number that is too large for it
+                raise UnknownCursor("this cursor was not given by this list", way_out="begin again without a cursor")
             later = and_(alert_groups.c.priority == priority, alert_groups.c.last_seen < last)
             same = and_(alert_groups.c.priority == priority, alert_groups.c.last_seen == last)
             listing = listing.where(
