@@ -48,8 +48,13 @@ def as_printed(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip("\n").splitlines()) + "\n"
 
 
+def of_any_store(console: list[object]) -> list[object]:
+    """Leave out the blocks that tell one story on a server of its own: test_backup_on_postgresql.py runs those."""
+    return [one for one in console if "monday/audit.tar" not in one.values[0]]  # type: ignore[attr-defined]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("block", blocks("console"))
+@pytest.mark.parametrize("block", of_any_store(blocks("console")))
 def test_a_console_block_prints_what_it_shows(
     block: str, prepared_home: Path, tmp_path: Path, request: pytest.FixtureRequest
 ):

@@ -113,6 +113,19 @@ def test_nothing_that_was_there_is_lost(home: Path, tmp_path: Path) -> None:
     assert rows == [("c1",), ("c2",), ("c3",)]
 
 
+def test_looking_into_what_was_set_aside_leaves_the_store_as_it_is(home: Path, tmp_path: Path) -> None:
+    folder = backed_up(home, tmp_path / "copy")
+    with Store.open(url_of(home / "casemate.sqlite")) as store:
+        store.save_case(case("c3"), saved())
+        store.save_case(case("c4"), saved())
+    restored(folder, home)
+    (aside,) = home.glob("casemate.sqlite.before-*")
+    with Store.open(url_of(aside)) as before:
+        assert before.case("c4") == case("c4")
+    with Store.open(url_of(home / "casemate.sqlite")) as store:
+        assert store.verify_audit() == ()
+
+
 def test_a_database_in_use_is_left_alone(home: Path, tmp_path: Path) -> None:
     folder = backed_up(home, tmp_path / "copy")
     with Store.open(url_of(home / "casemate.sqlite")) as store:

@@ -91,5 +91,6 @@ class Ledger:
         with self.database.reading() as connection:
             head = chain.head_of(connection)
             kept = chain.stored_checkpoints(connection, [], last=True)
-        if kept and head == (kept[0].number, kept[0].digest):
+        # A database that was set aside under another name speaks of the chain that goes on without it: not of its own.
+        if kept and kept[0].chain == self.chain_name and head == (kept[0].number, kept[0].digest):
             self.seal.catch_up(kept[0])
