@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from casemate.cli.case_drafts import ACTIONS as DRAFTING
 from casemate.cli.case_drafts import add_actions
 from casemate.cli.drafts import CASE_TASKS, add_draft_options, draft_case
-from casemate.cli.home import actor, add_store_option, note_reading, open_policy, open_store
+from casemate.cli.home import actor, add_store_option, find_case, no_such_case, note_reading, open_policy, open_store
 from casemate.cli.terminal import tell, visible, write_result
 from casemate.cli.triage import FORMATS
 from casemate.core.assessment import Disposition
@@ -82,16 +82,12 @@ def run(arguments: argparse.Namespace) -> int:
     return _ACTIONS[arguments.action](arguments)
 
 
-def _missing(case_id: str) -> WrongUsage:
-    return WrongUsage(f"there is no case {case_id}", way_out="`casemate case list` shows the cases there are")
-
-
 def _as_shown(store: "Store", case_id: str) -> tuple[Case, tuple[Draft, ...]]:
     """Read a case and its drafts, without the proposals of one that the service shows without them for now."""
     seen = store.cleared(Marking.RED)
     found = seen.case_at(case_id)
     if found is None:
-        raise _missing(case_id)
+        raise no_such_case(case_id)
     return found[0], seen.drafts(case_id)
 
 
@@ -130,7 +126,7 @@ def _show_cost(arguments: argparse.Namespace) -> int:
     policy = open_policy(arguments)
     with open_store(arguments.store, policy) as store:
         if store.case(arguments.id) is None:
-            raise _missing(arguments.id)
+            raise no_such_case(arguments.id)
         costs = costs_by_task(store.history(arguments.id))
     for line in cost_lines(costs, policy.prices) if costs else ():
         print(line)
@@ -145,12 +141,11 @@ def _similar(arguments: argparse.Namespace) -> int:
 
     policy = open_policy(arguments)
     with open_store(arguments.store, policy) as store:
-        case = store.case(arguments.id)
-        if case is None:
-            raise _missing(arguments.id)
+        case = find_case(store, arguments.id)
         note_reading(store, case)
-        features = case_features(case, store.texts_of(case.id))
-        related = find_related(features, store.features(), policy.limits, exclude=case.id)
+        features = case_features(case.standing(), store.texts_of(case.id))
+        index = store.cleared(Marking.RED).features(proposed=True)
+        related = find_related(features, index, policy.limits, exclude=case.id)
     for other in related:
         print(f"{other.id}  {other.created:%Y-%m-%d %H:%M}  {visible(other.title)[:80]}")
         for shared in other.shared:
@@ -168,7 +163,7 @@ def _review(arguments: argparse.Namespace) -> int:
     with open_store(arguments.store, policy) as store:
         found = store.case_at(arguments.id)
         if found is None:
-            raise _missing(arguments.id)
+            raise no_such_case(arguments.id)
         case, revision = found
         review = _make_review(arguments, case)
         decided = review_case(store, policy, case.id, revision, review).case
@@ -211,7 +206,7 @@ def _evidence(arguments: argparse.Namespace) -> int:
     with open_store(arguments.store, open_policy(arguments)) as store:
         case = store.case(arguments.id)
         if case is None:
-            raise _missing(arguments.id)
+            raise no_such_case(arguments.id)
         found = [item for item in case.evidence if item.id.startswith(arguments.digest.lower())]
         data = store.blob(found[0].id) if len(found) == 1 else None
         if data is None:

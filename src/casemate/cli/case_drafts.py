@@ -4,13 +4,14 @@ import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from casemate.cli.drafts import FORMATS, add_draft_options, open_tools, show_draft
-from casemate.cli.home import actor, add_store_option, note_reading, open_policy, open_store
+from casemate.cli.home import actor, add_store_option, find_case, note_reading, open_policy, open_store
 from casemate.cli.terminal import Progress, write_result
 from casemate.core.draft import Draft
-from casemate.core.errors import WrongUsage
+from casemate.core.marking import Marking
 from casemate.core.plain import json_escaped
 
 if TYPE_CHECKING:
@@ -38,11 +39,7 @@ def _open(arguments: argparse.Namespace) -> Iterator[Room]:
 
     policy = open_policy(arguments)
     with open_store(arguments.store, policy) as store:
-        case = store.case(arguments.id)
-        if case is None:
-            raise WrongUsage(
-                f"there is no case {arguments.id}", way_out="`casemate case list` shows the cases there are"
-            )
+        case = find_case(store, arguments.id)
         note_reading(store, case)
         with open_tools(arguments, policy) as opened, Progress() as progress:
             tools = meter(opened, store, case.id, actor(), arguments.action)
@@ -92,7 +89,9 @@ def _compare(arguments: argparse.Namespace) -> int:
     from casemate.tasks.summary import citer
 
     with _open(arguments) as room:
-        beside = compare_cases(room.case, arguments.others, room.store, room.texts, room.policy.limits)
+        index = room.store.cleared(Marking.RED).features(proposed=True)
+        find = partial(find_case, room.store)
+        beside = compare_cases(room.case, arguments.others, find, index, room.texts, room.policy.limits)
         for one in beside:
             note_reading(room.store, one.other)
         material = build_material(room.case, beside, citer(room.texts, room.policy.limits.quote_chars))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from casemate.cli.home import (
     actor,
     cache_folder,
+    find_case,
     note_reading,
     open_knowledge,
     open_language_model,
@@ -17,7 +18,6 @@ from casemate.cli.home import (
 )
 from casemate.cli.terminal import Progress, write_result
 from casemate.core.draft import Draft
-from casemate.core.errors import WrongUsage
 
 if TYPE_CHECKING:  # slow to import, and the help needs none of them
     from casemate.core.case import Case
@@ -58,11 +58,7 @@ def draft_case(arguments: argparse.Namespace) -> int:
 
     policy = open_policy(arguments)
     with open_store(arguments.store, policy) as store:
-        case = store.case(arguments.id)
-        if case is None:
-            raise WrongUsage(
-                f"there is no case {arguments.id}", way_out="`casemate case list` shows the cases there are"
-            )
+        case = find_case(store, arguments.id)
         note_reading(store, case)
         texts = store.texts_of(case.id)
         with open_tools(arguments, policy) as opened, Progress() as progress:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # these are slow to import and not every command needs them
     from casemate.core.case import Case
+    from casemate.core.errors import WrongUsage
     from casemate.knowledge import Knowledge
     from casemate.policy import Policy
     from casemate.stages.generate import Model
@@ -114,6 +115,30 @@ def actor() -> str:
         return f"uid {os.getuid()}"
 
 
+def find_case(store: "Store", case_id: str) -> "Case":
+    """Read a whole case to work on it with its proposals; `WrongUsage` when there is none, or they are withheld.
+
+    What is withheld from the pages until somebody has decided (ADR 0019) is not told here by a draft or a comparison.
+    """
+    from casemate.core.errors import WrongUsage
+    from casemate.core.marking import Marking
+
+    case = store.case(case_id)
+    if case is None:
+        raise no_such_case(case_id)
+    if store.cleared(Marking.RED).withheld(case_id):
+        message = f"{case_id} is shown without proposals until a person has decided; nothing is told of it before"
+        raise WrongUsage(message, way_out="`casemate case review` decides it; `casemate case show` tells what came in")
+    return case
+
+
+def no_such_case(case_id: str) -> "WrongUsage":
+    """Make the error for a case that does not exist."""
+    from casemate.core.errors import WrongUsage
+
+    return WrongUsage(f"there is no case {case_id}", way_out="`casemate case list` shows the cases there are")
+
+
 def note_reading(store: "Store", case: "Case", *evidence: str) -> None:
     """Record who reads a stored case that is marked red, before it is shown."""
     from casemate.audit import NewAuditEvent
@@ -137,8 +162,10 @@ __all__ = [
     "actor",
     "add_store_option",
     "cache_folder",
+    "find_case",
     "home",
     "knowledge_path",
+    "no_such_case",
     "note_reading",
     "open_knowledge",
     "open_language_model",

@@ -159,10 +159,10 @@ def case_show(desk: Desk, given: CaseShowArguments) -> dict[str, Any]:
 
 
 def case_similar(desk: Desk, given: CaseSimilarArguments) -> dict[str, Any]:
-    """Tell which earlier cases share something rare with a case, among those that may be seen."""
+    """Tell which earlier cases share something rare with a case, among those that may be seen with their proposals."""
     seen, case = _case(desk, given.id)
-    features = features_of(case.observables, case.findings)
-    related = find_related(features, seen.features(), desk.limits, exclude=case.id)
+    features = () if seen.withheld(case.id) else features_of(case.observables, case.findings)
+    related = find_related(features, seen.features(proposed=True), desk.limits, exclude=case.id)
     return {
         "id": case.id,
         "related": [

@@ -1,46 +1,39 @@
 """Set a stored case beside others: those named, else the related ones that retrieval finds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from casemate.core.case import Case, Shared
-from casemate.core.errors import WrongUsage
 from casemate.core.feature import Feature
 from casemate.core.text import Texts
 from casemate.policy import Limits
-from casemate.stages.retrieve import find_related
+from casemate.stages.retrieve import FeatureIndex, find_related
 from casemate.stages.retrieve.related import shared_between
-from casemate.store import Store
 from casemate.tasks.compare import Beside, case_features, set_beside
 
 MOST = 3
 """Related cases that are compared when none is named."""
 
+Find = Callable[[str], Case]
+"""Reads a case by its id; raises `WrongUsage` for one that does not exist or may not be told of."""
+
 
 def compare_cases(
-    case: Case, with_ids: Sequence[str], store: Store, texts: Texts, limits: Limits
+    case: Case, with_ids: Sequence[str], find: Find, index: FeatureIndex, texts: Texts, limits: Limits
 ) -> tuple[Beside, ...]:
-    """Compare a case with those named, or with the most closely related; `WrongUsage` for one that does not exist.
+    """Compare a case with those named, or with the most closely related in the index; `find` reads them.
 
     What a person rejected in either is left out.
     """
     case = case.standing()
     here = case_features(case, texts)
-    index = store.features()
     total, held = index.frequencies(here, case.id)
     others: list[tuple[Case, Sequence[Shared] | None]]
     if with_ids:
-        others = [(_get(name, store), None) for name in dict.fromkeys(with_ids) if name != case.id]
+        others = [(find(name).standing(), None) for name in dict.fromkeys(with_ids) if name != case.id]
     else:
         related = find_related(here, index, limits, exclude=case.id)[:MOST]
-        others = [(_get(one.id, store), one.shared) for one in related]
+        others = [(find(one.id).standing(), one.shared) for one in related]
     return tuple(_beside(case, other, here, shared, held, total, texts) for other, shared in others)
-
-
-def _get(name: str, store: Store) -> Case:
-    case = store.case(name)
-    if case is None:
-        raise WrongUsage(f"there is no case {name}", way_out="`casemate case list` shows the cases there are")
-    return case.standing()
 
 
 def _beside(

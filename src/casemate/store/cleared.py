@@ -204,9 +204,9 @@ class Cleared(ClearedBoard):
         counted = tuple(_recount(one, held, len(related) - place) for place, one in enumerate(related))
         return dataclasses.replace(case, related=counted)
 
-    def features(self) -> StoredFeatures:
-        """Give the index of features over the cases that can be seen."""
-        return StoredFeatures(self._database, self._markings)
+    def features(self, *, proposed: bool = False) -> StoredFeatures:
+        """Give the index of features over the cases that can be seen; with `proposed`, those shown with proposals."""
+        return StoredFeatures(self._database, self._markings, proposed=proposed)
 
     def texts(self, case_id: str) -> StoredTexts | None:
         """Give the texts that a case cites; None when there is no such case."""
