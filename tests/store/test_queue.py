@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from casemate.core.alert import Alert, Delivery, GroupState, JobState
-from casemate.core.errors import WrongUsage
+from casemate.core.alert import Alert, Delivery, GroupState, JobState, Resumable
+from casemate.core.digest import digest_bytes
+from casemate.core.errors import InConflict, WrongUsage
 from casemate.core.marking import Marking
 from casemate.core.person import Right, Role
 from casemate.policy import Limits
@@ -275,3 +276,25 @@ def test_the_database_of_the_release_before_gets_the_tables_of_the_service(tmp_p
     with Store.open(f"sqlite:///{file}") as store:
         assert hand(store, alert("a")).opened == 1
         assert store.verify_audit() == ()
+
+
+def test_two_servers_that_were_sent_the_same_request_store_it_once(store: Store, url: str):
+    def begun(line: int) -> Delivery:
+        lines = tuple(alert(f"line {number}") for number in range(line, line + 2))
+        done = Resumable("sensor", "key", line + 2, digest_bytes(b"%d" % line))
+        return Delivery("sensor", Marking.GREEN, "", True, lines, done)
+
+    with Store.open(url) as other:
+        assert other.queue().resumable("sensor", "key") is None
+        store.queue().receive([begun(0)])
+        with pytest.raises(InConflict, match="another server"):
+            other.queue().receive([begun(0)])
+        other.queue().receive([begun(2)])
+        with pytest.raises(InConflict):
+            store.queue().receive([begun(2)])
+        with pytest.raises(InConflict):
+            store.queue().receive([begun(6)])
+    assert sum(group.count for group in groups(store)) == 4
+    found = store.queue().resumable("sensor", "key")
+    assert found is not None
+    assert found.lines == 4

@@ -11,6 +11,7 @@ import threading
 import time
 from multiprocessing.context import ForkProcess
 from pathlib import Path
+from typing import Self
 
 import httpx
 import pytest
@@ -67,6 +68,13 @@ class Service:
         self._process: subprocess.Popen[bytes] | None = None
         self.address = ""
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_told: object) -> None:
+        self.end(signal.SIGKILL, workers_too=True)
+
     def start(self) -> None:
         port = self.address.rpartition(":")[2] or "0"
         command = [*self._command, port]
@@ -117,7 +125,8 @@ class Client(threading.Thread):
 
 def kill_at_random_moments(
     moments: int, chance: random.Random, cluster: Cluster, service: Service, url: str, knowledge_file: Path
-) -> collections.Counter[str]:
+) -> tuple[collections.Counter[str], list[ForkProcess]]:
+    """Kill, start again what was killed, and leave everything running."""
     scanner = Scanner()  # made once: a worker that is still making its own has nothing to lose
 
     def begin() -> ForkProcess:
@@ -144,10 +153,7 @@ def kill_at_random_moments(
         else:
             service.end(signal.SIGKILL, workers_too=what != "service")
             service.start()
-    for child in workers:
-        child.kill()
-        child.join()
-    return killed
+    return killed, workers
 
 
 def check(url: str, sent: int, moments: int) -> None:
@@ -185,17 +191,19 @@ def test_nothing_is_lost_and_nothing_is_done_twice(
         url = Server(cluster.url, tmp_path / "template").make()
         with Store.open(url) as store:
             token = token_of(store, Role.ANALYST, Marking.AMBER)
-        service = Service(url, tmp_path, prepared_home)
-        service.start()
-        clients = [Client(name, service, token) for name in range(CLIENTS)]
-        for client in clients:
-            client.start()
-        killed = kill_at_random_moments(moments, random.Random(moments), cluster, service, url, knowledge_file)
-        for client in clients:
-            client.stopping.set()
-        for client in clients:
-            client.join(120)
-            assert not client.is_alive()
-        check(url, sum(client.sent for client in clients), moments)
-        service.end(signal.SIGTERM, workers_too=False)
+        with Service(url, tmp_path, prepared_home) as service:
+            clients = [Client(name, service, token) for name in range(CLIENTS)]
+            for client in clients:
+                client.start()
+            chance = random.Random(moments)
+            killed, workers = kill_at_random_moments(moments, chance, cluster, service, url, knowledge_file)
+            for client in clients:
+                client.stopping.set()
+            for client in clients:
+                client.join(120)
+                assert not client.is_alive()
+            check(url, sum(client.sent for client in clients), moments)
+            for worker in workers:
+                worker.kill()
+                worker.join()
     assert len(killed) == min(moments, 5)

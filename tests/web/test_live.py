@@ -43,9 +43,9 @@ def live(app: FastAPI) -> Iterator[str]:
     assert not thread.is_alive(), "a stream of changes must not hold up the end"
 
 
-def arrive(store: Store, rule: str) -> None:
-    alert = Alert(b"{}", rule, "web01", rule, "wazuh", 4, NOW)
-    store.queue().receive([Delivery("sensor", Marking.GREEN, "wazuh", True, (alert,))])
+def arrive(store: Store, *rules: str) -> None:
+    alerts = tuple(Alert(b"{}", rule, "web01", rule, "wazuh", 4, NOW) for rule in rules)
+    store.queue().receive([Delivery("sensor", Marking.GREEN, "wazuh", True, alerts)])
 
 
 @pytest.mark.slow
@@ -101,6 +101,32 @@ def test_a_stream_that_broke_goes_on_after_the_last_event(store: Store, live: st
     assert [rule for _number, rule in first] == ["one", "two"]
     arrive(store, "four")
     assert [rule for _number, rule in events(first[-1][0], 2)] == ["three", "four"], "nothing twice, nothing left out"
+
+
+@pytest.mark.slow
+def test_a_stream_that_broke_within_a_delivery_begins_that_one_again(store: Store, live: str):
+    headers = {"Authorization": f"Bearer {token_of(store, Role.READER, Marking.RED)}"}
+    arrive(store, "before")
+    arrive(store, "one", "two", "three")
+
+    def heard(last: str, count: int) -> tuple[list[str], str]:
+        rules: list[str] = []
+        asked = headers | ({"Last-Event-ID": last} if last else {})
+        with httpx.stream("GET", f"{live}/api/v1/changes?since=0", headers=asked, timeout=PATIENCE) as answer:
+            for line in answer.iter_lines():
+                last = line[4:] if line.startswith("id: ") else last
+                if line.startswith("data: "):
+                    rules.append(json.loads(line[6:])["rule"])
+                if len(rules) == count:
+                    break
+        return rules, last
+
+    first, last = heard("", 2)
+    assert first[0] == "before"
+    again, last = heard(last, 3)
+    assert set(again) == {"one", "two", "three"}, "what came with what was heard is not lost"
+    arrive(store, "after")
+    assert heard(last, 1)[0] == ["after"]
 
 
 @pytest.mark.browser

@@ -11,6 +11,7 @@ from casemate.audit import NewAuditEvent
 from casemate.audit.chain import write_time
 from casemate.core.alert import Alert, Delivery, GroupState, JobState, Receipt, Resumable, name_alert
 from casemate.core.digest import Digest, digest_bytes
+from casemate.core.errors import InConflict
 from casemate.core.marking import Marking
 from casemate.store.cursors import put_cursors
 from casemate.store.handout import Handout
@@ -25,7 +26,12 @@ PRIORITIES = {6: 1, 5: 1, 4: 2, 3: 3, 2: 4, 1: 5}
 
 
 def receive(change: Change, delivery: Delivery, handout: Handout) -> Receipt:
-    """Store a delivery with everything that follows from it, in the caller's transaction."""
+    """Store a delivery with everything that follows from it, in the caller's transaction.
+
+    `InConflict` when a delivery under the same key was stored since the sender's server looked: on another host.
+    """
+    if delivery.resumable is not None:
+        _check_turn(change.connection, delivery.resumable, len(delivery.alerts))
     data = b"\n".join(alert.data for alert in delivery.alerts)
     digest = digest_bytes(data)
     body = (("alerts", str(len(delivery.alerts))), ("bytes", str(len(data))), ("marking", delivery.marking.value))
@@ -152,6 +158,13 @@ def _open_group(
     queued = change.connection.execute(insert(jobs).values(job)).inserted_primary_key
     assert queued is not None
     return int(made[0]), (int(queued[0]), priority)
+
+
+def _check_turn(connection: Connection, resumable: Resumable, alerts: int) -> None:
+    same = (idempotency.c.person == resumable.person) & (idempotency.c.key == resumable.key)
+    stored = connection.execute(select(idempotency.c.lines).where(same)).scalar() or 0
+    if stored != resumable.lines - alerts:
+        raise InConflict("a request with this key is under way on another server", way_out="wait, then send it again")
 
 
 def put_resumable(connection: Connection, resumable: Resumable, now: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.concurrency import run_in_threadpool
 
 from casemate.core.alert import Delivery, Receipt
-from casemate.core.errors import CasemateError
+from casemate.core.errors import CasemateError, InConflict
 from casemate.policy import Limits
 from casemate.store import Store
 from casemate.web.figures import Figures
@@ -58,15 +58,28 @@ class Intake:
             while self._waiting and len(batch) < DELIVERIES_AT_ONCE and held < 4 * self._limits.batch_alerts:
                 batch.append(self._waiting.pop(0))
                 held += len(batch[-1].delivery.alerts)
-            try:
-                receipts = await run_in_threadpool(self._store.queue().receive, [waiting.delivery for waiting in batch])
-            except CasemateError as error:
-                for waiting in batch:
-                    if not waiting.receipt.done():
-                        waiting.receipt.set_exception(error)
-                continue
+            await self._put(batch)
+
+    async def _put(self, batch: list[_Waiting]) -> None:
+        try:
+            receipts = await run_in_threadpool(self._store.queue().receive, [waiting.delivery for waiting in batch])
+        except InConflict as error:
+            if len(batch) == 1:
+                _refuse(batch, error)
+                return
+            for waiting in batch:  # what is wrong with one request is not wrong with the others
+                await self._put([waiting])
+        except CasemateError as error:
+            _refuse(batch, error)
+        else:
             for waiting, receipt in zip(batch, receipts, strict=True):
                 self._figures.alerts.inc(receipt.alerts)
                 self._figures.bytes.inc(sum(len(alert.data) for alert in waiting.delivery.alerts))
                 if not waiting.receipt.done():
                     waiting.receipt.set_result(receipt)
+
+
+def _refuse(batch: list[_Waiting], error: CasemateError) -> None:
+    for waiting in batch:
+        if not waiting.receipt.done():
+            waiting.receipt.set_exception(error)

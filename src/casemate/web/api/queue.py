@@ -134,12 +134,12 @@ async def _changes(request: Request, number: int) -> AsyncIterator[bytes]:
         if visit is None:
             return
         groups = await run_in_threadpool(visit.seen.changed_since, number, BATCH)
-        for group in groups:
-            number = group.changed
-            yield b"id: %d\nevent: group\ndata: %s\n\n" % (
-                number,
-                orjson.dumps(adapter.dump_python(group, mode="json")),
-            )
+        for place, group in enumerate(groups, 1):
+            # Groups that changed together have one number: who has it as the last one heard must have heard them all.
+            if place == len(groups) or groups[place].changed != group.changed:
+                number = group.changed
+                yield b"id: %d\n" % number
+            yield b"event: group\ndata: %s\n\n" % orjson.dumps(adapter.dump_python(group, mode="json"))
             if _informs(visit, group):
                 yield b"event: informed\ndata: %s\n\n" % orjson.dumps(
                     {"case": group.case, "disposition": group.disposition, "marking": group.marking}
