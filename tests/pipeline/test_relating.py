@@ -1,7 +1,9 @@
 """Relations of a case: read by code, more proposed by a model, everything checked and cited; STIX that parses."""
 
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import stix2
@@ -12,6 +14,8 @@ from casemate.core.errors import EngineFailed
 from casemate.core.marking import Marking
 from casemate.pipeline.relating import Relations, relate
 from casemate.pipeline.triage import Order, triage
+from casemate.stages.generate import Completion, Request
+from casemate.stages.generate.scripted import Scripted
 from casemate.stages.ingest import find_sources
 from casemate.store import Store
 
@@ -48,6 +52,22 @@ def read(reported: tuple[Store, Case], tools_for: ToolsFor, *answers: object) ->
     for one in made.found:
         assert one.relation.subject.end <= len(one.citation.quote) or one.citation.quote
     return made
+
+
+class Slow(Scripted):
+    """A model that takes its time."""
+
+    def complete(self, request: Request) -> Completion:
+        time.sleep(0.05)
+        return super().complete(request)
+
+
+def test_the_time_a_model_took_is_told(reported: tuple[Store, Case], tools_for: ToolsFor):
+    store, case = reported
+    tools = replace(tools_for(), model=Slow(["garbage"]))
+    made = relate(case, store.texts_of(case.id), tools).draft
+    assert made.requests == 1
+    assert made.seconds >= 0.05
 
 
 def said(made: Relations) -> set[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from casemate import __version__
 from casemate.core.assessment import Sentence
@@ -78,6 +79,22 @@ def draft(
         proposed=total.proposed,
         dropped=total.dropped,
         issues=tuple(dict.fromkeys(issues)),
+    )
+
+
+def add_told(made: Draft, told: Told, task: Task, started: float) -> Draft:
+    """Count into a draft what a model was asked before it was written; `started` is of `time.monotonic`."""
+    asked = made.requests + told.requests
+    return replace(
+        made,
+        prompt=task.digest if asked else None,
+        requests=asked,
+        prompt_tokens=made.prompt_tokens + told.prompt_tokens,
+        cached_tokens=made.cached_tokens + told.cached_tokens,
+        generated_tokens=made.generated_tokens + told.generated_tokens,
+        seconds=round(time.monotonic() - started, 3),
+        proposed=made.proposed + told.proposed,
+        dropped=made.dropped + told.dropped,
     )
 
 

@@ -1,5 +1,6 @@
 """Extract the relations of a stored case: by code first, more from a model, disagreements told."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from casemate.core.draft import Draft
 from casemate.core.issue import Issue
 from casemate.core.text import Span, Texts
 from casemate.pipeline.asking import Asking, Told, read_all
-from casemate.pipeline.drafting import Progress, draft
+from casemate.pipeline.drafting import Progress, add_told, draft
 from casemate.pipeline.tools import Tools
 from casemate.stages.validate import Excerpt, check_citations
 from casemate.stages.validate.opinions import Opinion, find_disagreement
@@ -41,6 +42,7 @@ class Relations:
 
 def relate(case: Case, texts: Texts, tools: Tools, *, seed: int = 0, progress: Progress = lambda _: None) -> Relations:
     """Read the relations of the prose of a case; every citation is compared with the stored text."""
+    started = time.monotonic()
     scan = _scan(tools)
     cite = citer(texts, tools.policy.limits.quote_chars)
     read: list[CitedRelation] = []
@@ -60,20 +62,8 @@ def relate(case: Case, texts: Texts, tools: Tools, *, seed: int = 0, progress: P
     found = tuple(one for one in joined if not check_citations((one.citation,), texts))
     made = draft(TASK, build_material(case, found), tools, texts, seed=seed, progress=progress)
     issues = (*told.issues, *_differences(found, tools), *made.issues)
-    return Relations(
-        found,
-        replace(
-            made,
-            requests=told.requests,
-            prompt_tokens=told.prompt_tokens,
-            cached_tokens=told.cached_tokens,
-            generated_tokens=told.generated_tokens,
-            proposed=told.proposed,
-            dropped=told.dropped,
-            prompt=TASK.digest if told.requests else None,
-            issues=tuple(dict.fromkeys(issues)),
-        ),
-    )
+    made = replace(add_told(made, told, TASK, started), issues=tuple(dict.fromkeys(issues)))
+    return Relations(found, made)
 
 
 def _scan(tools: Tools) -> Scan:

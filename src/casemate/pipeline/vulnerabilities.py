@@ -1,5 +1,6 @@
 """Write up a vulnerability: facts by code, estimates by the specialists, words by a model if there is one."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from casemate.core.errors import NotTrusted
 from casemate.core.issue import Issue, Severity
 from casemate.core.marking import Marking
 from casemate.pipeline.asking import Asking, Told, ask
-from casemate.pipeline.drafting import Progress, draft
+from casemate.pipeline.drafting import Progress, add_told, draft
 from casemate.pipeline.tools import Tools
 from casemate.stages.validate.opinions import Opinion
 from casemate.tasks.excerpts import talks_to_a_model
@@ -82,6 +83,7 @@ def explain_vulnerability(
 
     A model is asked for the weakness first, without being told what others say; where it differs, an issue says so.
     """
+    started = time.monotonic()
     known = write_up(record, tools.knowledge, estimate)
     guess = known.guess
     told = Told()
@@ -96,17 +98,7 @@ def explain_vulnerability(
     tools = replace(tools, model=None) if told.failed else tools
     made = draft(TASK, material, tools, papers.texts, seed=seed, progress=progress)
     issues = (*known.issues, *_injected(known), *told.issues, *made.issues)
-    return known, replace(
-        made,
-        requests=made.requests + told.requests,
-        prompt_tokens=made.prompt_tokens + told.prompt_tokens,
-        cached_tokens=made.cached_tokens + told.cached_tokens,
-        generated_tokens=made.generated_tokens + told.generated_tokens,
-        proposed=made.proposed + told.proposed,
-        dropped=made.dropped + told.dropped,
-        prompt=TASK.digest if made.requests + told.requests else None,
-        issues=tuple(dict.fromkeys(issues)),
-    )
+    return known, replace(add_told(made, told, TASK, started), issues=tuple(dict.fromkeys(issues)))
 
 
 def _choose_weakness(known: WriteUp, name: str, tools: Tools, seed: int) -> Told:

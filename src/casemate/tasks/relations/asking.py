@@ -8,6 +8,7 @@ from casemate.core.case import Case
 from casemate.core.draft import Cited
 from casemate.core.issue import Issue
 from casemate.core.passage import Names
+from casemate.core.words import counted
 from casemate.stages.extract.relation_types import RELATED, RELATIONSHIPS, is_allowed
 from casemate.stages.extract.relation_words import HEDGES, NEGATIONS
 from casemate.stages.extract.relations import Mention, Relation
@@ -156,7 +157,7 @@ def build_material(case: Case, found: Sequence[CitedRelation]) -> Material:
         tuple(Cited(one.id, one.source) for one in case.evidence),
         sheets,
         frozenset(one.value for one in case.observables),
-        about=f"{len(found):,} relations",
+        about=counted(len(found), "relation"),
     )
 
 
