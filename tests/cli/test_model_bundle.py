@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from casemate.cli.main import main
+from casemate.factory.package import Package, package
 from casemate.policy import Policy
 from casemate.stages.generate.gguf import read_model_file
 from casemate.stages.generate.model_store import (
@@ -154,6 +155,37 @@ def test_an_adapter_is_used_only_while_its_bundle_is_in_force(site: Site) -> Non
     assert list_adapters(site.home, base) == []
     assert run("model", "apply", bundle) == 0
     assert site.told() == ["model.refused", "model.applied", "model.rolled-back", "model.applied"]
+
+
+def test_other_prompts_need_the_version_by_name(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    (site.folder / "other.json").write_text('{"task": "summary", "digest": "of another program"}')
+    asked = Package(
+        weights=write_tiny(site.folder / "model.gguf", weights(1)),
+        out=site.folder / "other.bundle",
+        key=site.folder / "key",
+        name="tiny",
+        version="1.0",
+        licence=site.folder / "LICENSE",
+        card=site.folder / "card.md",
+        ungated="a test",
+        turns="chatml",
+        allow_template=site.template,
+        extra={"prompts/summary.json": site.folder / "other.json"},
+    )
+    package(asked)
+    assert run("model", "apply", asked.out) == 4
+    assert "--allow-prompts 1.0" in capsys.readouterr().err
+    assert used(site) == ""
+    assert run("model", "apply", asked.out, "--allow-prompts", "1.0") == 0
+    assert used(site) == "tiny-1.0"
+    assert run("model", "list") == 0
+    assert "its figures do not speak for this program, which has other prompts: summary" in capsys.readouterr().err
+    assert run("model", "apply", site.model("1.1")) == 0
+    assert run("model", "list") == 0
+    assert "figures" not in capsys.readouterr().err
+    assert run("model", "rollback") == 0, "a way back is never barred"
+    assert "its figures do not speak for this program" in capsys.readouterr().err
+    assert site.told() == ["model.refused", "model.applied", "model.applied", "model.rolled-back"]
 
 
 def test_weights_of_bundles_out_of_reach_are_let_go(site: Site) -> None:

@@ -13,7 +13,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -36,6 +36,8 @@ from casemate.core.errors import NotTrusted, StoreFailed, WrongUsage
 from casemate.policy import Limits
 
 _STAGING = ".staging-"
+_PROMPTS = "prompts/"
+_RECORD_BYTES = 1_000_000
 
 
 class Disk:
@@ -75,6 +77,7 @@ class Applying:
     called again for the same bundle; it raises `NotTrusted` for weights that no engine should load. `present` tells
     whether a model with this digest is there, `in_use` names the model used while no bundle ever was in force (empty
     for none). `record` appends an event to the audit chain unless it has one of that action and change already.
+    `differing` is given the records of `prompts/` by task and names the tasks that this program asks otherwise.
     """
 
     home: Path
@@ -86,6 +89,7 @@ class Applying:
     record: Callable[[str, str, tuple[tuple[str, str], ...]], None]
     disk: Disk = field(default_factory=Disk)
     progress: Progress = lambda _doing, _done, _total: None
+    differing: Callable[[Mapping[str, bytes]], Sequence[str]] = lambda _records: ()
 
 
 def settle(how: Applying) -> None:
@@ -98,17 +102,18 @@ def _tell(how: Applying, state: State) -> None:
         how.record(state.last.action, state.last.subject, state.last.body)
 
 
-def apply_bundle(path: Path, how: Applying, allow_downgrade: str = "") -> Applied:
+def apply_bundle(path: Path, how: Applying, allow_downgrade: str = "", allow_prompts: str = "") -> Applied:
     """Verify a bundle, stage it and put it in force; applying the one in force again changes nothing.
 
-    `allow_downgrade` names the one version that may be older than what was applied before. A refusal is recorded and
-    raised as `BundleRefused`; nothing of a refused bundle stays. `StoreFailed` when the disk cannot be written.
+    `allow_downgrade` names the one version that may be older than what was applied before, `allow_prompts` the one that
+    may have been measured with other prompts than this program's. A refusal is recorded and raised as `BundleRefused`;
+    nothing of a refused bundle stays. `StoreFailed` when the disk cannot be written.
     """
     with _locked(how):
         settle(how)
         state = read_state(how.home)
         try:
-            return _apply(path, how, state, allow_downgrade)
+            return _apply(path, how, state, allow_downgrade, allow_prompts)
         except NotTrusted as error:
             code = error.code if isinstance(error, BundleRefused) else "not-trusted"
             how.record("model.refused", _digest_of(path), (("reason", code),))
@@ -120,7 +125,7 @@ def apply_bundle(path: Path, how: Applying, allow_downgrade: str = "") -> Applie
             ) from error
 
 
-def _apply(path: Path, how: Applying, state: State, allowed: str) -> Applied:
+def _apply(path: Path, how: Applying, state: State, allowed: str, allowed_prompts: str) -> Applied:
     staging = bundles_folder(how.home) / f"{_STAGING}{secrets.token_hex(8)}"
     try:
         verified = _stage(path, how, staging)
@@ -132,6 +137,14 @@ def _apply(path: Path, how: Applying, state: State, allowed: str) -> Applied:
                 f"{manifest.title} is for a model that is not here (SHA-256 {manifest.base})",
                 way_out="add or apply that model first",
             )
+        others = how.differing(prompt_records(staging, manifest))
+        if others and manifest.version != allowed_prompts:  # step 10
+            raise BundleRefused(
+                "prompts-differ",
+                f"{manifest.title} was measured with other prompts than this program asks: {', '.join(others)}",
+                way_out="take the bundle that was made for this release of casemate; if that is meant: "
+                f"--allow-prompts {manifest.version}",
+            )
         folder = bundles_folder(how.home) / verified.digest
         if folder.exists():
             how.disk.rename(folder, staging.with_name(staging.name + "-old"))
@@ -142,13 +155,25 @@ def _apply(path: Path, how: Applying, state: State, allowed: str) -> Applied:
     now = state.in_force(slot_of(manifest))
     if now is not None and now.bundle == verified.digest:
         return now
-    new = after_apply(state, manifest, verified.digest, verified.key, how.in_use())
+    remarks = (("prompts-differ", ", ".join(others)),) if others else ()
+    new = after_apply(state, manifest, verified.digest, verified.key, how.in_use(), remarks)
     _switch(how, new)
     _tell(how, new)
     _let_go(how, new)
     applied = new.in_force(slot_of(manifest))
     assert applied is not None
     return applied
+
+
+def prompt_records(folder: Path, manifest: BundleManifest) -> dict[str, bytes]:
+    """Read what an unpacked bundle records of prompts, by task; of a file that is too long for a record, nothing."""
+    named = [entry for entry in manifest.files if entry.name.startswith(_PROMPTS) and entry.name.endswith(".json")]
+    return {
+        entry.name.removeprefix(_PROMPTS).removesuffix(".json"): (folder / entry.name).read_bytes()
+        if entry.size <= _RECORD_BYTES
+        else b""
+        for entry in named
+    }
 
 
 def _stage(path: Path, how: Applying, staging: Path) -> Verified:

@@ -106,8 +106,18 @@ def check_version(state: State, manifest: BundleManifest, digest: Digest, allowe
         )
 
 
-def after_apply(state: State, manifest: BundleManifest, digest: Digest, key: str, before: str) -> State:
-    """Put a bundle in force. `before` is the GGUF of the model that was in use, for the first bundle ever."""
+def after_apply(
+    state: State,
+    manifest: BundleManifest,
+    digest: Digest,
+    key: str,
+    before: str,
+    remarks: tuple[tuple[str, str], ...] = (),
+) -> State:
+    """Put a bundle in force. `before` is the GGUF of the model that was in use, for the first bundle ever.
+
+    `remarks` are told to the audit chain with the rest.
+    """
     slot = slot_of(manifest)
     entry = Applied(
         manifest.weights.sha256,
@@ -130,6 +140,7 @@ def after_apply(state: State, manifest: BundleManifest, digest: Digest, key: str
         ("kind", manifest.kind),
         ("weights-sha256", entry.weights),
         ("key", key),
+        *remarks,
         ("change", str(state.change + 1)),
     )
     told = Told("model.applied", digest, body)

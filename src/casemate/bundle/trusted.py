@@ -14,9 +14,10 @@ A bundle is verified in these steps; the code below carries the same numbers.
 8. The version is not lower than the highest that was ever applied under this name, and not the same with other content,
    unless a person names that version.
 9. What the bundle needs is here: for an adapter, the very model it was made for.
+10. It was measured with the prompts that this program asks, unless a person names its version.
 
 Nothing is unpacked before step 5 is done, so no more is ever written than a trusted signer announced. Steps 1 to 7 are
-this file; step 8 is `state.py`, step 9 the caller's, who knows the models.
+this file; step 8 is `state.py`, steps 9 and 10 the caller's, who knows the models and the prompts.
 """
 
 from collections.abc import Collection

@@ -12,6 +12,7 @@ from casemate.cli.terminal import Progress, tell, visible
 
 if TYPE_CHECKING:
     from casemate.bundle.apply import Applying
+    from casemate.bundle.state import Applied
     from casemate.store import Store
 
 
@@ -24,6 +25,12 @@ def configure(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         default="",
         metavar="VERSION",
         help="apply this version though a higher one, or another of the same number, was applied before",
+    )
+    applying.add_argument(
+        "--allow-prompts",
+        default="",
+        metavar="VERSION",
+        help="apply this version though it was measured with other prompts than this program asks",
     )
     back = actions.add_parser("rollback", help="put back what was in force before a bundle, in one step")
     back.add_argument("name", nargs="?", default="", metavar="NAME", help="of the bundle, where several are in force")
@@ -57,7 +64,7 @@ def apply(arguments: argparse.Namespace) -> int:
     from casemate.bundle.apply import apply_bundle
 
     with Progress() as progress, _applying(arguments, progress) as how:
-        applied = apply_bundle(Path(arguments.bundle), how, arguments.allow_downgrade)
+        applied = apply_bundle(Path(arguments.bundle), how, arguments.allow_downgrade, arguments.allow_prompts)
     print(f"{applied.title} is in force (bundle sha256 {applied.bundle[:16]}, weights {applied.weights[:16]})")
     return 0
 
@@ -69,16 +76,39 @@ def roll_back(arguments: argparse.Namespace) -> int:
     with Progress() as progress, _applying(arguments, progress) as how:
         left, instead = roll_back_bundle(how, arguments.name)
     print(f"{left.title} is rolled back; in force is {instead.title if instead else 'what a person added by name'}")
+    others = _differing(instead) if instead and instead.bundle else ()
+    if others:
+        tell(_OTHERS.format(", ".join(others)))
     return 0
 
 
+_OTHERS = "  its figures do not speak for this program, which has other prompts: {}"
+
+
 def tell_bundles() -> None:
-    """Say on standard error which bundles are in force."""
+    """Say on standard error which bundles are in force, and which of them this program asks otherwise by now."""
     from casemate.bundle.state import read_state
 
     for slot, stack in sorted(read_state(home()).slots.items()):
         if stack and stack[-1].bundle:
             tell(f"in force ({slot}): {stack[-1].title}, bundle sha256 {stack[-1].bundle[:16]}")
+            others = _differing(stack[-1])
+            if others:
+                tell(_OTHERS.format(", ".join(others)))
+
+
+def _differing(applied: "Applied") -> tuple[str, ...]:
+    from casemate.bundle.apply import prompt_records
+    from casemate.bundle.manifest import MANIFEST_FILE, read_manifest
+    from casemate.bundle.state import bundles_folder
+    from casemate.core.errors import NotTrusted
+    from casemate.tasks.record import differing
+
+    folder = bundles_folder(home()) / applied.bundle
+    try:
+        return differing(prompt_records(folder, read_manifest((folder / MANIFEST_FILE).read_bytes())))
+    except (OSError, NotTrusted):
+        return ()  # `model verify` tells what is wrong with it
 
 
 @contextmanager
@@ -87,6 +117,7 @@ def _applying(arguments: argparse.Namespace, progress: Progress) -> "Iterator[Ap
     from casemate.bundle.manifest import BundleManifest
     from casemate.stages.generate.bundled import install_bundled
     from casemate.stages.generate.model_store import default_model, list_models
+    from casemate.tasks.record import differing
 
     policy = open_policy(arguments)
 
@@ -107,6 +138,7 @@ def _applying(arguments: argparse.Namespace, progress: Progress) -> "Iterator[Ap
             in_use=in_use,
             record=lambda action, subject, body: _record(store, action, subject, body),
             progress=lambda what, done, total: progress(_share(what, done, total)),
+            differing=differing,
         )
 
 

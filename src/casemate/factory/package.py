@@ -4,7 +4,6 @@ The order is the point: the gate comes first, and nothing is signed that it refu
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from casemate.factory.gate import Evaluation, Verdict, check_gate, read_evaluati
 from casemate.factory.gguf_file import digest_of_file, open_gguf, text_of
 from casemate.stages.generate.chat_templates import choose_turns
 from casemate.stages.generate.gguf import read_model_file
+from casemate.tasks.record import record_of
 from casemate.tasks.registry import TASKS
 
 _TEXT_BYTES = 16 * 1024 * 1024  # one text that goes into a bundle
@@ -165,14 +165,8 @@ def _tokenizer(speaking: Any) -> dict[str, object]:
 
 
 def _prompts(tasks: tuple[str, ...]) -> dict[str, bytes]:
-    """Carry the static part of every task's prompt: what the evaluation was made with."""
-    files = {}
-    for name, task in TASKS.items():
-        if not tasks or name in tasks:
-            parts = [{"instruction": part.instruction, "schema": part.schema} for part in task.parts]
-            text = json.dumps({"task": name, "digest": task.digest, "parts": parts}, indent=1, ensure_ascii=False)
-            files[f"prompts/{name}.json"] = text.encode("utf-8") + b"\n"
-    return files
+    """Carry the static part of every task's prompt, and how it is judged: what the evaluation was made with."""
+    return {f"prompts/{name}.json": record_of(task) for name, task in TASKS.items() if not tasks or name in tasks}
 
 
 def _read(path: Path) -> bytes:
