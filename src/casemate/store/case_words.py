@@ -19,12 +19,16 @@ _WORD = re.compile(r"[^\W_]+(?:[.:@/_-]+[^\W_]+)*")
 _INNER = re.compile(r"[^\W_]+")
 
 
-def put_words(connection: Connection, number: int, case: Case) -> None:
-    """Write the words of a case anew."""
-    connection.execute(delete(case_words).where(case_words.c.case == number))
+_NEW_WORDS = insert(case_words)
+
+
+def put_words(connection: Connection, number: int, case: Case, *, anew: bool = True) -> None:
+    """Write the words of a case, `anew` when it may have some already."""
+    if anew:
+        connection.execute(delete(case_words).where(case_words.c.case == number))
     words = sorted(words_of(case))
     if words:
-        connection.execute(insert(case_words), [{"word": word, "case": number} for word in words])
+        connection.execute(_NEW_WORDS, [{"word": word, "case": number} for word in words])
 
 
 def words_of(case: Case) -> set[str]:

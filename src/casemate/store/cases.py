@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Column, Connection, Row, bindparam, delete, func, insert, select, update
 
 from casemate.audit.chain import write_time
 from casemate.core.assessment import Disposition
@@ -40,6 +40,12 @@ class CaseLine:
     withheld: bool = False
 
 
+_THERE = select(cases.c.number, cases.c.state, cases.c.digest, cases.c.revision).where(cases.c.id == bindparam("named"))
+_WHOLE = select(cases.c.data, cases.c.revision).where(cases.c.id == bindparam("named"))
+_NEW_CASE = insert(cases)
+_NEW_FEATURES = insert(features)
+
+
 def put_case(connection: Connection, case: Case, held: Iterable[Feature], edition: str) -> Digest | None:
     """Write a case that the machine made and return the digest of its JSON; None when the one there stays.
 
@@ -47,12 +53,10 @@ def put_case(connection: Connection, case: Case, held: Iterable[Feature], editio
     """
     data = case_to_json(case)
     digest = digest_bytes(data)
-    there = connection.execute(
-        select(cases.c.number, cases.c.state, cases.c.digest, cases.c.revision).where(cases.c.id == storable(case.id))
-    ).one_or_none()
+    there = connection.execute(_THERE, {"named": case.id}).one_or_none()
     if there is None:
         row = _columns(case, data, digest) | {"id": storable(case.id), "revision": 1, "edition": edition}
-        key = connection.execute(insert(cases).values(row)).inserted_primary_key
+        key = connection.execute(_NEW_CASE, row).inserted_primary_key
         assert key is not None
         number = int(key[0])
     elif there.digest == digest or there.state != State.DRAFT:
@@ -64,8 +68,8 @@ def put_case(connection: Connection, case: Case, held: Iterable[Feature], editio
         connection.execute(delete(features).where(features.c.case == number))
     keys = {feature_key(feature) for feature in held}
     if keys:
-        connection.execute(insert(features), [{"key": key, "case": number} for key in sorted(keys)])
-    put_words(connection, number, case)
+        connection.execute(_NEW_FEATURES, [{"key": key, "case": number} for key in sorted(keys)])
+    put_words(connection, number, case, anew=there is not None)
     return digest
 
 
@@ -95,9 +99,7 @@ def put_review(connection: Connection, decided: Case, revision: int) -> Digest:
 
 def get_case(connection: Connection, case_id: str) -> tuple[Case, int] | None:
     """Read a case and its revision."""
-    row = connection.execute(
-        select(cases.c.data, cases.c.revision).where(cases.c.id == storable(case_id))
-    ).one_or_none()
+    row = connection.execute(_WHOLE, {"named": case_id}).one_or_none()
     if row is None:
         return None
     return case_from_json(unpack(row.data, f"case {case_id}")), int(row.revision)

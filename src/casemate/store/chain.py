@@ -1,9 +1,9 @@
 """The audit chain in the database: appended to inside the transaction that it tells of, and read back to verify."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from casemate.audit import ChainFault, Checkpoint, NewAuditEvent, event_line, link, read_event
 from casemate.audit.checkpoint import read_checkpoint
@@ -16,21 +16,33 @@ from casemate.store.tables import audit, audit_checkpoints, audit_head
 PAGE = 1000
 
 
-def append(connection: Connection, new: NewAuditEvent, time: datetime) -> AuditEvent:
-    """Link one more event to the chain; the caller's transaction is a writing one, so nobody else can do the same."""
-    head = connection.execute(select(audit_head.c.number, audit_head.c.digest).with_for_update()).one_or_none()
-    if head is None:
-        raise NotTrusted("the head of the audit chain is gone", way_out="run `casemate audit verify`")
-    event = link(Digest(head.digest), head.number + 1, time, new.actor, new.action, new.subject, new.body)
-    row = {"number": event.number, "subject": event.subject, "line": event_line(event)}
-    connection.execute(insert(audit).values(row))
-    connection.execute(update(audit_head).values(number=event.number, digest=event.digest))
-    return event
+_LOCKED_HEAD = select(audit_head.c.number, audit_head.c.digest).with_for_update()
+_NEW_EVENT = insert(audit)
+_NEW_HEAD = update(audit_head).values(number=bindparam("last"), digest=bindparam("of_last"))
+_NEW_CHECKPOINT = insert(audit_checkpoints)
 
 
-def keep_checkpoint(connection: Connection, checkpoint: Checkpoint) -> None:
-    """Keep the signed checkpoint beside the chain too, in the transaction of its event."""
-    connection.execute(insert(audit_checkpoints).values(number=checkpoint.number, line=checkpoint.line()))
+def link_next(connection: Connection, last: AuditEvent | None, new: NewAuditEvent, time: datetime) -> AuditEvent:
+    """Link one more event to the chain, behind `last` of this transaction or the head that is stored.
+
+    The caller's transaction is a writing one, so nobody else can do the same; `append` stores what was linked.
+    """
+    if last is not None:
+        number, digest = last.number, last.digest
+    else:
+        head = connection.execute(_LOCKED_HEAD).one_or_none()
+        if head is None:
+            raise NotTrusted("the head of the audit chain is gone", way_out="run `casemate audit verify`")
+        number, digest = head.number, Digest(head.digest)
+    return link(digest, number + 1, time, new.actor, new.action, new.subject, new.body)
+
+
+def append(connection: Connection, events: Sequence[AuditEvent], checkpoint: Checkpoint) -> None:
+    """Store the events that a transaction has linked, the new head, and the signed checkpoint of the last of them."""
+    rows = [{"number": one.number, "subject": one.subject, "line": event_line(one)} for one in events]
+    connection.execute(_NEW_EVENT, rows)
+    connection.execute(_NEW_HEAD, {"last": events[-1].number, "of_last": events[-1].digest})
+    connection.execute(_NEW_CHECKPOINT, {"number": checkpoint.number, "line": checkpoint.line()})
 
 
 def stored_events(connection: Connection, subject: str | None = None) -> Iterator[AuditEvent]:

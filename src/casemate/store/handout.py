@@ -6,12 +6,16 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from casemate.audit.chain import write_time
 from casemate.core.alert import JobState, Lease
 from casemate.store.processes import is_alive
 from casemate.store.tables import jobs
+
+_LEASED = select(jobs).where(jobs.c.state == JobState.LEASED)
+_NEXT_WAITING = select(jobs).where(jobs.c.state == JobState.WAITING).order_by(jobs.c.priority, jobs.c.number).limit(1)
+_HOLD = update(jobs).where(jobs.c.number == bindparam("job")).values(lease_until=bindparam("until"))
 
 
 class Handout(Protocol):
@@ -57,8 +61,7 @@ class LeaseTable:
 
     def hold(self, connection: Connection, lease: Lease) -> bool:
         """Write down until when."""
-        until = {"lease_until": write_time(lease.until)}
-        connection.execute(update(jobs).where(jobs.c.number == lease.job).values(until))
+        connection.execute(_HOLD, {"job": lease.job, "until": write_time(lease.until)})
         return True
 
     def give_back(self, connection: Connection, job: int) -> None:
@@ -73,14 +76,13 @@ class LeaseTable:
             over = row.lease_until < ends or (row.lease_until > far and not is_here(row.owner))
             if over or is_dead(row.owner):
                 yield row
-        waiting = select(jobs).where(jobs.c.state == JobState.WAITING).order_by(jobs.c.priority, jobs.c.number)
-        while row := connection.execute(waiting.limit(1)).one_or_none():
+        while row := connection.execute(_NEXT_WAITING).one_or_none():
             yield row
 
 
 def leased(connection: Connection) -> Sequence[Any]:
     """Read the jobs that some worker has."""
-    return connection.execute(select(jobs).where(jobs.c.state == JobState.LEASED)).all()
+    return connection.execute(_LEASED).all()
 
 
 def owner_name(nonce: str) -> str:

@@ -27,13 +27,14 @@ class Change:
     def __init__(self, connection: Connection, now: datetime) -> None:
         self.connection = connection
         self.now = now
-        self.last: AuditEvent | None = None
+        self.told: list[AuditEvent] = []
 
     def tell(self, event: NewAuditEvent, name: str = "", content: Digest | None = None) -> AuditEvent:
-        """Append the event, with the digest of what was stored under `name`, to the chain."""
+        """Link the event, with the digest of what was stored under `name`; it is stored at the end, with the others."""
         body = event.body if content is None else (*event.body, (name, content))
-        self.last = chain.append(self.connection, dataclasses.replace(event, body=body), self.now)
-        return self.last
+        last = self.told[-1] if self.told else None
+        self.told.append(chain.link_next(self.connection, last, dataclasses.replace(event, body=body), self.now))
+        return self.told[-1]
 
 
 def open_seal(database: Database, folder: Path) -> Seal:
@@ -66,10 +67,10 @@ class Ledger:
             change = Change(connection, self.clock())
             yield change
             checkpoint = None
-            if change.last is not None:
+            if change.told:
                 self._check_key(connection)
-                checkpoint = self.seal.sign(self.chain_name, change.last)
-                chain.keep_checkpoint(connection, checkpoint)
+                checkpoint = self.seal.sign(self.chain_name, change.told[-1])
+                chain.append(connection, change.told, checkpoint)
         if checkpoint is not None:
             # After the commit: a checkpoint must never speak of an event that is not there.
             self.seal.write(checkpoint)

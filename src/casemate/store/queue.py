@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
 from casemate.audit import NewAuditEvent
 from casemate.audit.chain import write_time
@@ -27,6 +27,29 @@ MACHINE = "casemate"
 
 class LeaseLost(StoreFailed):
     """Another worker has the job by now; nothing of this one's work was stored."""
+
+
+_FIRST_ALERTS = (
+    select(alerts.c.number)
+    .where(alerts.c.group == bindparam("of_group"))
+    .order_by(alerts.c.number)
+    .limit(bindparam("most"))
+)
+_MARKING = select(alert_groups.c.marking).where(alert_groups.c.number == bindparam("of_group"))
+_CHANGE_JOB = update(jobs).where(jobs.c.number == bindparam("job"))
+_CHANGE_GROUP = update(alert_groups).where(alert_groups.c.number == bindparam("of_group"))
+_SHOW_CASE = update(alert_groups).where(
+    or_(alert_groups.c.number == bindparam("of_group"), alert_groups.c.case == bindparam("of_case"))
+)
+_HELD = select(jobs.c.group).where(
+    jobs.c.number == bindparam("job"), jobs.c.owner == bindparam("of_owner"), jobs.c.state == JobState.LEASED
+)
+_EVIDENCE = (
+    select(alerts.c.delivery, alerts.c.start, alerts.c.size, deliveries.c.source, deliveries.c.separate)
+    .join(deliveries, deliveries.c.number == alerts.c.delivery)
+    .where(alerts.c.group == bindparam("of_group"), alerts.c.number <= bindparam("through"))
+    .order_by(alerts.c.number)
+)
 
 
 class Queue:
@@ -96,20 +119,18 @@ class Queue:
         until = change.now + timedelta(seconds=self._limits.lease_seconds)
         through = row.through
         if through is None:
-            first = select(alerts.c.number).where(alerts.c.group == row.group).order_by(alerts.c.number)
-            through = max(change.connection.execute(first.limit(self._limits.group_alerts)).scalars())
+            first = {"of_group": row.group, "most": self._limits.group_alerts}
+            through = max(change.connection.execute(_FIRST_ALERTS, first).scalars())
         values = {
             "state": JobState.LEASED.value,
             "owner": owner,
             "attempts": row.attempts + 1,
             "through": through,
         }
-        change.connection.execute(update(jobs).where(jobs.c.number == row.number).values(values))
+        change.connection.execute(_CHANGE_JOB, {"job": row.number} | values)
         lease = Lease(row.number, owner, until)
         self._handout.hold(change.connection, lease)
-        marking = change.connection.execute(
-            select(alert_groups.c.marking).where(alert_groups.c.number == row.group)
-        ).scalar_one()
+        marking = change.connection.execute(_MARKING, {"of_group": row.group}).scalar_one()
         job = Job(
             row.number,
             row.group,
@@ -143,10 +164,10 @@ class Queue:
         row = _still_leased(change.connection, lease)
         event = change.tell(NewAuditEvent(MACHINE, "job.done", f"job {lease.job}", (("case", case.id),)))
         ended = {"state": JobState.DONE.value, "ended": write_time(change.now), "owner": None, "lease_until": None}
-        change.connection.execute(update(jobs).where(jobs.c.number == lease.job).values(ended))
+        change.connection.execute(_CHANGE_JOB, {"job": lease.job} | ended)
         self._handout.withdraw(change.connection, lease.job)
-        values = _columns_of(change.connection, case) | {"case": storable(case.id), "changed": event.number}
-        _mark_group(change, row.group, values)
+        shown = _columns_of(change.connection, case) | {"case": case.id, "changed": event.number}
+        change.connection.execute(_SHOW_CASE, {"of_group": row.group, "of_case": case.id} | shown)
 
     def release(self, lease: Lease) -> None:
         """Give a job back unfinished, as if it had not been taken."""
@@ -168,7 +189,7 @@ class Queue:
         event = change.tell(NewAuditEvent(MACHINE, "job.dead", f"job {job}"))
         ended = write_time(change.now)
         values = {"state": JobState.DEAD.value, "reason": storable(reason)[:2000], "ended": ended, "owner": None}
-        change.connection.execute(update(jobs).where(jobs.c.number == job).values(values | {"lease_until": None}))
+        change.connection.execute(_CHANGE_JOB, {"job": job, "lease_until": None} | values)
         self._handout.withdraw(change.connection, job)
         _mark_group(change, group, {"state": GroupState.FAILED.value, "changed": event.number})
 
@@ -189,21 +210,15 @@ class Queue:
                 "ended": None,
                 "reason": "",
             }
-            change.connection.execute(update(jobs).where(jobs.c.number == job).values(values))
+            change.connection.execute(_CHANGE_JOB, {"job": job} | values)
             self._handout.offer(change.connection, [(job, row.priority)])
             _mark_group(change, row.group, {"state": GroupState.WAITING.value, "changed": event.number})
 
     def evidence(self, job: Job) -> Iterator[tuple[str, bytes, bool]]:
         """Give the alerts of a job in order: the name the sender gave, the bytes, whether it is a line."""
         with self._ledger.database.reading() as connection:
-            query = (
-                select(alerts.c.delivery, alerts.c.start, alerts.c.size, deliveries.c.source, deliveries.c.separate)
-                .join(deliveries, deliveries.c.number == alerts.c.delivery)
-                .where(alerts.c.group == job.group, alerts.c.number <= job.through)
-                .order_by(alerts.c.number)
-            )
             held = (0, b"")
-            for row in connection.execute(query).all():
+            for row in connection.execute(_EVIDENCE, {"of_group": job.group, "through": job.through}).all():
                 if held[0] != row.delivery:
                     held = (row.delivery, read_delivery(connection, row.delivery))
                 yield row.source, held[1][row.start : row.start + row.size], bool(row.separate)
@@ -228,12 +243,11 @@ def _columns_of(connection: Connection, case: Case) -> dict[str, object]:
 
 
 def _mark_group(change: Change, group: int, values: dict[str, object]) -> None:
-    change.connection.execute(update(alert_groups).where(alert_groups.c.number == group).values(values))
+    change.connection.execute(_CHANGE_GROUP, {"of_group": group} | values)
 
 
 def _leased(connection: Connection, lease: Lease) -> Any:
-    held = (jobs.c.number == lease.job, jobs.c.owner == lease.owner, jobs.c.state == JobState.LEASED)
-    return connection.execute(select(jobs.c.group).where(*held)).one_or_none()
+    return connection.execute(_HELD, {"job": lease.job, "of_owner": lease.owner}).one_or_none()
 
 
 def _still_leased(connection: Connection, lease: Lease) -> Any:

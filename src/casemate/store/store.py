@@ -39,7 +39,7 @@ from casemate.store.runs import Run, get_run, mark_ended, mark_input, put_run
 from casemate.store.shelf import Shelf
 from casemate.store.tables import blobs, readings
 from casemate.store.texts import StoredTexts, TextWriter
-from casemate.store.trials import end_trial, enter_trial, has_looked, hide_words, put_look
+from casemate.store.trials import end_trial, enter_trial, has_looked, hide_words, put_look, withheld_title
 from casemate.store.verify import CASE_CONTENT, CONTENT, DRAFT_CONTENT, verify_store
 
 
@@ -236,8 +236,11 @@ class Store:
                 told = change.tell(dataclasses.replace(event, subject=case.id), CASE_CONTENT, digest)
                 if lease is not None and baseline is not None:
                     enter_trial(change.connection, case, lease.job, baseline)
-                hide_words(change.connection, case)
-                show_case(change, case, told.number)
+                title = withheld_title(change.connection, case.id)
+                if title is not None:
+                    hide_words(change.connection, case, title)
+                if lease is None:
+                    show_case(change, case, told.number)
             if lease is not None:
                 self.queue().settle(change, lease, case)
         return digest is not None

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from casemate.audit.chain import write_time
 from casemate.core.alert import name_alert
@@ -26,6 +26,17 @@ from casemate.store.tables import alert_groups, cases, jobs, looks, trial_key, t
 IN_TURN = 3
 TITLE_CHARS = 300
 WITHHELD = "Shown without proposals until a person has decided: the site measures what proposals save."
+
+
+_WITHHELD = (
+    select(cases.c.id, trials.c.title)
+    .join(cases, cases.c.number == trials.c.case)
+    .where(
+        cases.c.id.in_(bindparam("ids", expanding=True)),
+        trials.c.arm == "withheld",
+        trials.c.decided.is_(None),
+    )
+)
 
 
 class Arm(StrEnum):
@@ -72,12 +83,10 @@ def end_trial(connection: Connection, decided: Case, review: Review) -> None:
         put_words(connection, row.case, decided)
 
 
-def hide_words(connection: Connection, case: Case) -> None:
-    """Let a case whose proposals are withheld be found by its evidence only."""
-    title = withheld_title(connection, case.id)
-    if title is not None:
-        number = connection.execute(select(cases.c.number).where(cases.c.id == storable(case.id))).scalar_one()
-        put_words(connection, number, without_proposals(case, title))
+def hide_words(connection: Connection, case: Case, title: str) -> None:
+    """Let a case whose proposals are withheld, and which is called `title` meanwhile, be found by its evidence only."""
+    number = connection.execute(select(cases.c.number).where(cases.c.id == storable(case.id))).scalar_one()
+    put_words(connection, number, without_proposals(case, title))
 
 
 def withheld_title(connection: Connection, case_id: str) -> str | None:
@@ -88,8 +97,7 @@ def withheld_title(connection: Connection, case_id: str) -> str | None:
 def withheld_titles(connection: Connection, case_ids: Sequence[str]) -> dict[str, str]:
     """Give what those of the cases are called whose proposals are withheld, by id."""
     named = {storable(case_id): case_id for case_id in case_ids}
-    query = select(cases.c.id, trials.c.title).join(cases, cases.c.number == trials.c.case)
-    rows = connection.execute(query.where(cases.c.id.in_(named), _open()))
+    rows = connection.execute(_WITHHELD, {"ids": list(named)})
     return {named[row.id]: str(row.title) for row in rows}
 
 
