@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from casemate.core.digest import Digest, digest_bytes
 from casemate.core.evidence import Closed
 from casemate.core.text import Chunk, Piece, Place, Texts
-from casemate.store import Store, texts
+from casemate.store import Store, text_writer
 
 from .samples import behind, case, digest, saved
 
@@ -128,7 +128,7 @@ def test_a_case_is_shown_with_the_texts_it_was_made_from(store: Store) -> None:
 def test_a_failing_reading_leaves_nothing(store: Store, url: str) -> None:
     def read_and_fail() -> None:
         with store.write_texts("r") as writer:
-            for number in range(2 * texts.FLUSH_CHUNKS):
+            for number in range(2 * text_writer.FLUSH_CHUNKS):
                 writer.write(Chunk(0, number, "x", (Piece(number, 1, number, 1, 1),)))
             writer.close(closed("x"))
             raise KeyError("the disk is gone")
@@ -141,27 +141,27 @@ def test_a_failing_reading_leaves_nothing(store: Store, url: str) -> None:
 def test_what_a_killed_writer_left_is_cleared_by_the_next(store: Store, url: str) -> None:
     program = (
         "import os, sys\n"
-        "from casemate.store import Store, texts\n"
+        "from casemate.store import Store, text_writer\n"
         "from casemate.core.text import Chunk, Piece\n"
         "writer = Store.open(sys.argv[1]).write_texts('r').__enter__()\n"
-        "for n in range(2 * texts.FLUSH_CHUNKS):\n"
+        "for n in range(2 * text_writer.FLUSH_CHUNKS):\n"
         "    writer.write(Chunk(0, n, 'x', (Piece(n, 1, n, 1, 1),)))\n"
         "os.kill(os.getpid(), 9)\n"
     )
     assert subprocess.run([sys.executable, "-c", program, url], check=False).returncode == -9
-    assert rows(url, "chunks") == 2 * texts.FLUSH_CHUNKS
+    assert rows(url, "chunks") == 2 * text_writer.FLUSH_CHUNKS
     with store.write_texts("other"):
         assert rows(url, "chunks") == 0
 
 
 def test_a_writer_at_work_is_not_taken_for_a_dead_one(store: Store) -> None:
     with store.write_texts("r") as writer:
-        for number in range(texts.FLUSH_CHUNKS):
+        for number in range(text_writer.FLUSH_CHUNKS):
             writer.write(Chunk(0, number, "x", (Piece(number, 1, number, 1, 1),)))
         with store.write_texts("other"):
             pass
         writer.close(closed("x"))
-    assert store.texts().slice(E1, 0, 999) == "x" * texts.FLUSH_CHUNKS
+    assert store.texts().slice(E1, 0, 999) == "x" * text_writer.FLUSH_CHUNKS
 
 
 def test_half_surrogates_keep_their_place(store: Store) -> None:

@@ -19,7 +19,7 @@ from casemate.pipeline.gathering import Gathering
 from casemate.pipeline.receiving import Received
 from casemate.pipeline.tools import Tools
 from casemate.stages.ingest import read
-from casemate.store import Store
+from casemate.store import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +70,18 @@ def key_of(received: Received, marking: Marking, edition: Digest) -> Digest:
     return digest_value([received.digest, received.source.name, marking.value, edition])
 
 
-def read_source(received: Received, marking: Marking, tools: Tools, store: Store, run: str, actor: str) -> Reading:
-    """Read one source, or take what reading it came to before; the result and its audit event are one transaction."""
+def read_source(received: Received, marking: Marking, tools: Tools, held: Held, run: str, actor: str) -> Reading:
+    """Read one source, or take what reading it came to before.
+
+    What it came to is `held`, and stored with its audit event in one transaction: that of the case, or an earlier one.
+    """
     edition = edition_of(tools)
     key = key_of(received, marking, edition)
-    known = store.reading(key)
+    known = held.reading(key)
     if known is not None:
         return reading_from_json(known)
     gathering = Gathering(tools)
-    with store.write_texts(key, edition) as writer:
+    with held.write_texts(key, edition) as writer:
         for item in read(received.source, tools.policy.limits):
             if isinstance(item, Chunk):
                 writer.write(item)
@@ -97,6 +100,6 @@ def read_source(received: Received, marking: Marking, tools: Tools, store: Store
     event = was_read(received, reading, actor)
     if received.size <= tools.policy.limits.original_bytes:
         with received.source.open() as stream:
-            store.put_blob(stream.read(received.size))
-    store.save_reading(key, reading_to_json(reading), event, run, str(received.digest))
+            held.put_original(stream.read(received.size))
+    held.save_reading(key, reading_to_json(reading), event, run, str(received.digest))
     return reading

@@ -32,7 +32,7 @@ from casemate.policy import Limits
 from casemate.stages.ingest import Source
 from casemate.stages.retrieve import choose_passages, features_of, find_related
 from casemate.stages.validate import check_citations
-from casemate.store import Store
+from casemate.store import Held, Store
 from casemate.tasks.composing import compose_summary
 from casemate.tasks.excerpts import choose_excerpts
 from casemate.tasks.gravest import must_tell
@@ -88,16 +88,17 @@ def triage(
         if known is not None and (known.reviews or is_same_run(known, tools)):
             return Outcome(known, repeated=True, unread=tuple(unread))
         inputs = [str(item.digest) for item in received]
-        store.begin_run(run_key, inputs, begun(case_id, len(inputs), order))
+        held = store.hold()
+        held.begin_run(run_key, inputs, begun(case_id, len(inputs), order))
         readings = []
         for number, item in enumerate(received, 1):
             progress(f"reading {number} of {len(received)}")
-            readings.append(read_source(item, order.marking, tools, store, run_key, order.actor))
-    case = _make_case(case_id, readings, unread, order, tools, store, progress)
+            readings.append(read_source(item, order.marking, tools, held, run_key, order.actor))
+    case = _make_case(case_id, readings, unread, order, tools, store, held, progress)
     case = replace(case, run=replace(case.run, seconds=round(time.monotonic() - started, 3)))
     features = features_of_case(case.observables, case.findings, readings)
     event = proposed(case, order)
-    store.save_case(case, event, features, run_key, edition_of(tools), order.lease, tools.policy.baseline)
+    store.save_case(case, event, features, run_key, edition_of(tools), order.lease, tools.policy.baseline, held)
     return Outcome(case, repeated=False, unread=tuple(unread))
 
 
@@ -159,10 +160,11 @@ def _make_case(
     order: Order,
     tools: Tools,
     store: Store,
+    held: Held,
     progress: Progress,
 ) -> Case:
     limits = tools.policy.limits
-    texts = store.texts(edition_of(tools))
+    texts = held.texts(edition_of(tools))
     cite = citer(texts, limits.quote_chars)
     evidence, observables, timeline = _join(readings, limits)
 
@@ -182,6 +184,7 @@ def _make_case(
     told = Told()
     if tools.model is not None:
         progress(f"asking {tools.model.name}")
+        held.store()  # a model takes long: what was read is not to be read again if it is stopped meanwhile
         tools = meter(tools, store, case_id, order.actor, "triage")
         excerpts = choose_excerpts(evidence, findings, timeline, texts, tools.defences.leave_out)
         told = ask_model(excerpts, observables, tools, order.seed, case_id)

@@ -7,13 +7,15 @@ from casemate.store.cleared_board import Board, Day, Judged, Maker
 from casemate.store.cleared_groups import GroupQuery, RawAlert
 from casemate.store.codec import case_from_json, case_to_json
 from casemate.store.handout import owner_name
+from casemate.store.held import Held
 from casemate.store.model_uses import ASKED
 from casemate.store.pages import Page, UnknownCursor
 from casemate.store.people import Account, People, Session, Token
 from casemate.store.queue import LeaseLost, Queue
 from casemate.store.runs import Run
 from casemate.store.store import Store
-from casemate.store.texts import StoredTexts, TextLine, TextWriter
+from casemate.store.text_writer import TextWriter
+from casemate.store.texts import StoredTexts, TextLine
 
 __all__ = [
     "ASKED",
@@ -24,6 +26,7 @@ __all__ = [
     "Cleared",
     "Day",
     "GroupQuery",
+    "Held",
     "Judged",
     "LeaseLost",
     "Maker",

@@ -6,8 +6,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from casemate.audit import NewAuditEvent
 from casemate.audit.chain import write_time
 from casemate.core.errors import WrongUsage
+from casemate.store.ledger import Change
 from casemate.store.packing import storable
 from casemate.store.tables import run_inputs, runs
 
@@ -46,6 +48,13 @@ def get_run(connection: Connection, key: str) -> Run | None:
     rows = connection.execute(_INPUTS, {"run": key}).all()
     done = tuple((found.name, found.reading) for found in rows if found.reading is not None)
     return Run(key, tuple(found.name for found in rows), done, row.case or "")
+
+
+def begin_run(change: Change, key: str, inputs: Sequence[str], event: NewAuditEvent) -> None:
+    """Write a run and its event, unless the run was begun before."""
+    if change.connection.execute(_RUN, {"run": key}).one_or_none() is None:
+        put_run(change.connection, key, inputs, change.now)
+        change.tell(event)
 
 
 def put_run(connection: Connection, key: str, inputs: Sequence[str], time: datetime) -> None:

@@ -7,17 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from sqlalchemy import insert, select
-
 from casemate.audit import GENESIS, ChainFault, NewAuditEvent, Seal, export_chain
-from casemate.audit.chain import write_time
 from casemate.core.alert import Lease
 from casemate.core.audit import AuditEvent
 from casemate.core.case import Case, State
 from casemate.core.cost import Cost
 from casemate.core.digest import Digest, digest_bytes
 from casemate.core.draft import Draft
-from casemate.core.errors import StoreFailed, WrongUsage
+from casemate.core.errors import WrongUsage
 from casemate.core.feature import Feature
 from casemate.core.marking import Marking
 from casemate.policy import Baseline, Limits
@@ -28,19 +25,20 @@ from casemate.store.cursors import Cursors
 from casemate.store.database import Database
 from casemate.store.drafts import get_drafts, put_draft
 from casemate.store.features import StoredFeatures
+from casemate.store.held import Held
 from casemate.store.identities import Identities
 from casemate.store.ledger import Ledger, open_seal
 from casemate.store.model_uses import put_use
-from casemate.store.packing import pack, unpack
 from casemate.store.people import People
 from casemate.store.pushes import Pushes
 from casemate.store.queue import Queue, show_case
-from casemate.store.runs import Run, get_run, mark_ended, mark_input, put_run
+from casemate.store.readings import get_original, get_reading, put_original, put_reading
+from casemate.store.runs import Run, begin_run, get_run, mark_ended
 from casemate.store.shelf import Shelf
-from casemate.store.tables import blobs, readings
-from casemate.store.texts import StoredTexts, TextWriter
+from casemate.store.text_writer import TextWriter, clear_if_abandoned
+from casemate.store.texts import StoredTexts
 from casemate.store.trials import end_trial, enter_trial, has_looked, hide_words, put_look, withheld_title
-from casemate.store.verify import CASE_CONTENT, CONTENT, DRAFT_CONTENT, verify_store
+from casemate.store.verify import CASE_CONTENT, DRAFT_CONTENT, verify_store
 
 
 class Store:
@@ -56,6 +54,7 @@ class Store:
             self._ledger.catch_up()
         self._handout = database.kind.make_handout(limits.lease_seconds)
         self._shelf = Shelf()
+        self._cleared = False
 
     @classmethod
     def open(
@@ -134,6 +133,7 @@ class Store:
         `edition` names everything that decides how bytes become text (program version, policy digest): the same bytes
         may have one text an edition, and the first one of an edition stays.
         """
+        self._clear_once()
         return TextWriter(self._database, reading, edition)
 
     def texts(self, edition: str = "") -> StoredTexts:
@@ -148,8 +148,7 @@ class Store:
     def reading(self, key: str) -> bytes | None:
         """Return what an earlier reading under this key came to, if there was one."""
         with self._database.reading() as connection:
-            data = connection.execute(select(readings.c.data).where(readings.c.key == key)).scalar()
-        return None if data is None else unpack(data, f"reading {key}")
+            return get_reading(connection, key)
 
     def save_reading(self, key: str, data: bytes, event: NewAuditEvent, run: str = "", source: str = "") -> bool:
         """Keep what reading one source came to; false (and no event) when the key is there already: the first stays.
@@ -157,15 +156,7 @@ class Store:
         With `run`, the input `source` of that run is done, in the same transaction.
         """
         with self._ledger.changing() as change:
-            there = change.connection.execute(select(readings.c.key).where(readings.c.key == key)).scalar()
-            if run:
-                mark_input(change.connection, run, source, key)
-            if there is not None:
-                return False
-            row = {"key": key, "time": write_time(self._now()), "data": pack(data)}
-            change.connection.execute(insert(readings).values(row))
-            change.tell(event, CONTENT, digest_bytes(data))
-        return True
+            return put_reading(change, key, data, event, run, source)
 
     def put_blob(self, data: bytes) -> Digest | None:
         """Keep an original as it was received; None when it is larger than `limits.original_bytes`."""
@@ -173,31 +164,32 @@ class Store:
             return None
         digest = digest_bytes(data)
         with self._database.writing() as connection:
-            if connection.execute(select(blobs.c.size).where(blobs.c.digest == digest)).scalar() is None:
-                connection.execute(insert(blobs).values(digest=digest, size=len(data), data=pack(data)))
+            put_original(connection, digest, data)
         return digest
 
     def blob(self, digest: Digest) -> bytes | None:
         """Return an original, None when it was not kept; `StoreFailed` when it is not what it was."""
         with self._database.reading() as connection:
-            packed = connection.execute(select(blobs.c.data).where(blobs.c.digest == digest)).scalar()
-        if packed is None:
-            return None
-        data = unpack(packed, f"original {digest}")
-        if digest_bytes(data) != digest:
-            raise StoreFailed(f"original {digest} was altered in the store", way_out="bring it back from a backup")
-        return data
+            return get_original(connection, digest)
+
+    def hold(self) -> Held:
+        """Begin to hold what a run comes to, to be stored with its case."""
+        self._clear_once()
+        return Held(self._ledger, self._limits.original_bytes)
+
+    def _clear_once(self) -> None:
+        # What a killed process left is cleared by the next one that writes texts, and by every text too large to hold.
+        if not self._cleared:
+            clear_if_abandoned(self._database)
+            self._cleared = True
 
     # Runs
 
     def begin_run(self, key: str, inputs: Sequence[str], event: NewAuditEvent) -> Run:
         """Begin a run, or find how far the same run came before it was stopped."""
         with self._ledger.changing() as change:
+            begin_run(change, key, inputs, event)
             known = get_run(change.connection, key)
-            if known is None:
-                put_run(change.connection, key, inputs, self._now())
-                change.tell(event)
-                known = get_run(change.connection, key)
         assert known is not None
         return known
 
@@ -217,6 +209,7 @@ class Store:
         edition: str = "",
         lease: Lease | None = None,
         baseline: Baseline | None = None,
+        held: Held | None = None,
     ) -> bool:
         """Keep a case that the machine made, its features and the end of its run, in one transaction.
 
@@ -224,11 +217,13 @@ class Store:
         An earlier draft of the same id is replaced. False (and no event) when the case there stays: because it is the
         same, or because a person has decided something on it. With `lease` the job ends in the same transaction, and
         `LeaseLost` stores nothing when the job is another worker's by now. With `baseline` a case of a job may be drawn
-        to be shown without its proposals.
+        to be shown without its proposals. What is `held` of the run is stored before, in the same transaction.
         """
         if case.reviews or case.state is not State.DRAFT:
             raise WrongUsage(f"case {case.id} was decided on", way_out="use add_review for a person's decision")
         with self._ledger.changing() as change:
+            if held is not None:
+                held.write(change)
             digest = put_case(change.connection, case, features, edition)
             if run:
                 mark_ended(change.connection, run, case.id, self._now())
@@ -243,6 +238,8 @@ class Store:
                     show_case(change, case, told.number)
             if lease is not None:
                 self.queue().settle(change, lease, case)
+        if held is not None:
+            held.forget()
         return digest is not None
 
     def case(self, case_id: str) -> Case | None:

@@ -1,33 +1,34 @@
-"""Normalised texts: written in pieces while their evidence is still being read, read back by citation."""
+"""Normalised texts, read back by citation."""
 
-import hashlib
-import os
-import socket
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-import orjson
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import bindparam, select
 
-from casemate.audit.chain import write_time
 from casemate.core.digest import Digest
-from casemate.core.evidence import Closed
-from casemate.core.text import Chunk, Piece, Place, locate
+from casemate.core.text import Chunk, Place, locate
 from casemate.store.database import Database
-from casemate.store.packing import encode, pack, storable, unpack
-from casemate.store.processes import is_alive
-from casemate.store.tables import chunks, text_names, texts
+from casemate.store.packing import unpack
+from casemate.store.pieces import pieces_from_json
+from casemate.store.tables import chunks, text_names
 
-FLUSH_BYTES = 4 * 1024 * 1024  # of packed rows, held before they are written in one short transaction
-FLUSH_CHUNKS = 64
 CACHED_CHUNKS = 8
 CACHED_TEXTS = 64
-ABANDONED = timedelta(days=1)  # unfinished texts of a process on another host, which cannot be asked
+
+_NAMED = (
+    select(text_names.c.edition, text_names.c.text)
+    .where(text_names.c.evidence == bindparam("of_evidence"))
+    .order_by(text_names.c.text)
+)
+_STARTS = select(chunks.c.start).where(chunks.c.text == bindparam("of_text")).order_by(chunks.c.start)
+_CHUNK = select(chunks.c.body, chunks.c.pieces).where(
+    chunks.c.text == bindparam("of_text"), chunks.c.start == bindparam("at")
+)
+
+Name = int | Digest
+"""What a text is called: the number of its row, or its evidence while it is held and not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,144 +41,18 @@ class TextLine:
     cut: bool
 
 
-@dataclass(slots=True)
-class _Part:
-    """A part being written: its row in `texts` once there is one, its running digest, its next line."""
-
-    text: int | None = None
-    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
-    evidence: Digest | None = None
-
-
-class TextWriter:
-    """Takes the chunks of one reading as they come and files each part under its digest once that is known.
-
-    Use as a context manager. What is written before a part is closed is seen by nobody; a part never closed, and all
-    of them when the block fails, is thrown away. A text that is there already (same evidence, same edition) stays.
-    """
-
-    def __init__(self, database: Database, reading: str, edition: str) -> None:
-        self._database = database
-        self._reading = storable(reading)
-        self._edition = edition
-        self._parts: dict[int, _Part] = {}
-        self._waiting: list[tuple[_Part, dict[str, object]]] = []
-        self._waiting_bytes = 0
-
-    def write(self, chunk: Chunk) -> None:
-        """Take the next chunk of a part; chunks of several parts may alternate."""
-        part = self._parts.setdefault(chunk.part, _Part())
-        body = encode(chunk.text)
-        part.digest.update(body)
-        packed, pieces = pack(body), pack(_pieces_to_json(chunk.pieces))
-        row = {
-            "start": chunk.start,
-            "length": len(chunk.text),
-            "line": chunk.pieces[0].line if chunk.pieces else 1,
-            "feeds": chunk.text.count("\n"),
-            "body": packed,
-            "pieces": pieces,
-        }
-        self._waiting.append((part, row))
-        self._waiting_bytes += len(packed) + len(pieces)
-        if self._waiting_bytes >= FLUSH_BYTES or len(self._waiting) >= FLUSH_CHUNKS:
-            self._flush()
-
-    def close(self, closed: Closed) -> None:
-        """Say that a part is complete and what its bytes were: from the next flush on it can be read."""
-        part = self._parts.get(closed.part)
-        if part is not None:
-            part.evidence = closed.id
-
-    def __enter__(self) -> Self:
-        with self._database.writing() as connection:
-            clear_abandoned(connection)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._flush()
-        rows = [part.text for part in self._parts.values() if part.text is not None]
-        self._parts, self._waiting = {}, []
-        if rows:
-            with self._database.writing() as connection:
-                _discard(connection, rows)
-
-    def _flush(self) -> None:
-        with self._database.writing() as connection:
-            for part, _row in self._waiting:
-                if part.text is None:
-                    part.text = self._begin(connection)
-            if self._waiting:
-                connection.execute(insert(chunks), [{"text": part.text, **row} for part, row in self._waiting])
-            for number, part in list(self._parts.items()):
-                if part.evidence is not None:
-                    self._publish(connection, part)
-                    del self._parts[number]
-        self._waiting, self._waiting_bytes = [], 0
-
-    def _begin(self, connection: Connection) -> int:
-        row = {
-            "reading": self._reading,
-            "host": socket.gethostname(),
-            "process": os.getpid(),
-            "begun": write_time(datetime.now(UTC)),
-        }
-        key = connection.execute(insert(texts).values(row)).inserted_primary_key
-        assert key is not None
-        return int(key[0])
-
-    def _publish(self, connection: Connection, part: _Part) -> None:
-        assert part.text is not None
-        there = dict(
-            connection.execute(
-                select(text_names.c.edition, text_names.c.text).where(text_names.c.evidence == part.evidence)
-            ).all()
-        )
-        if self._edition in there:
-            _discard(connection, [part.text])
-            return
-        digest = part.digest.hexdigest()
-        same = connection.execute(
-            select(texts.c.id).where(texts.c.id.in_(there.values()), texts.c.digest == digest)
-        ).scalar()
-        if same is None:
-            connection.execute(update(texts).where(texts.c.id == part.text).values(digest=digest))
-        else:
-            _discard(connection, [part.text])
-        name = {"evidence": part.evidence, "edition": self._edition, "text": part.text if same is None else same}
-        connection.execute(insert(text_names).values(name))
-
-
-def clear_abandoned(connection: Connection) -> None:
-    """Throw away unfinished texts whose writer is dead: on this host as the system says, elsewhere after a day."""
-    old = write_time(datetime.now(UTC) - ABANDONED)
-    rows = connection.execute(
-        select(texts.c.id, texts.c.host, texts.c.process, texts.c.begun).where(texts.c.digest.is_(None))
-    ).all()
-    here = socket.gethostname()
-    dead = [row.id for row in rows if (not is_alive(row.process) if row.host == here else row.begun < old)]
-    _discard(connection, dead)
-
-
-def _discard(connection: Connection, rows: Sequence[int]) -> None:
-    for row in rows:
-        connection.execute(delete(chunks).where(chunks.c.text == row))
-        connection.execute(delete(texts).where(texts.c.id == row))
-
-
 class StoredTexts:
     """The texts of the store, as `core.text.Texts`: reads what a citation needs and keeps the last few chunks.
 
     `edition` picks among several texts of the same bytes (another version of the program may normalise otherwise);
-    evidence that has none of that edition is read in its newest one. Not for use by several threads at once.
+    evidence that has none of that edition is read in its newest one. Texts in `held`, which are of that edition and
+    not stored yet, are read there for as long as they are in it. Not for use by several threads at once.
     """
 
-    def __init__(self, database: Database, edition: str) -> None:
+    def __init__(self, database: Database, edition: str, held: Mapping[Digest, Sequence[Chunk]] | None = None) -> None:
         self._database = database
         self._edition = edition
+        self._held = {} if held is None else held
         self._starts: OrderedDict[Digest, tuple[int, list[int]]] = OrderedDict()
         self._chunks: OrderedDict[tuple[int, int], Chunk] = OrderedDict()
 
@@ -235,7 +110,9 @@ class StoredTexts:
             return 1
         return 1 + before + self._chunk(text, starts[last]).text.count("\n", 0, max(offset - starts[last], 0))
 
-    def _feeds(self, text: int) -> list[tuple[int, int]]:
+    def _feeds(self, text: Name) -> list[tuple[int, int]]:
+        if isinstance(text, str):
+            return [(chunk.start, chunk.text.count("\n")) for chunk in self._held[text]]
         with self._database.reading() as connection:
             rows = connection.execute(
                 select(chunks.c.start, chunks.c.feeds).where(chunks.c.text == text).order_by(chunks.c.start)
@@ -250,42 +127,38 @@ class StoredTexts:
         first = max(bisect_right(starts, start) - 1, 0)
         return [self._chunk(text, begin) for begin in starts[first:] if begin < end] if start < end else []
 
-    def _index(self, evidence: Digest) -> tuple[int, list[int]]:
+    def _index(self, evidence: Digest) -> tuple[Name, list[int]]:
+        held = self._held.get(evidence)
+        if held is not None:
+            return evidence, [chunk.start for chunk in held]
         known = self._starts.get(evidence)
         if known is not None:
             self._starts.move_to_end(evidence)
             return known
         with self._database.reading() as connection:
-            named = connection.execute(
-                select(text_names.c.edition, text_names.c.text)
-                .where(text_names.c.evidence == evidence)
-                .order_by(text_names.c.text)
-            ).all()
+            named = connection.execute(_NAMED, {"of_evidence": evidence}).all()
             if not named:
                 return 0, []  # not remembered: it may be written later
             text = next((row.text for row in named if row.edition == self._edition), named[-1].text)
-            starts = list(
-                connection.execute(select(chunks.c.start).where(chunks.c.text == text).order_by(chunks.c.start))
-                .scalars()
-                .all()
-            )
+            starts = list(connection.execute(_STARTS, {"of_text": text}).scalars())
         self._starts[evidence] = (text, starts)
         if len(self._starts) > CACHED_TEXTS:
             self._starts.popitem(last=False)
         return text, starts
 
-    def _chunk(self, text: int, start: int) -> Chunk:
+    def _chunk(self, text: Name, start: int) -> Chunk:
+        if isinstance(text, str):
+            held = self._held[text]
+            return held[bisect_right(held, start, key=lambda chunk: chunk.start) - 1]
         known = self._chunks.get((text, start))
         if known is not None:
             self._chunks.move_to_end((text, start))
             return known
         with self._database.reading() as connection:
-            row = connection.execute(
-                select(chunks.c.body, chunks.c.pieces).where(chunks.c.text == text, chunks.c.start == start)
-            ).one()
+            row = connection.execute(_CHUNK, {"of_text": text, "at": start}).one()
         what = f"text {text} at {start}"
         body = unpack(row.body, what).decode("utf-8")
-        chunk = Chunk(0, start, body, _pieces_from_json(unpack(row.pieces, what), start))
+        chunk = Chunk(0, start, body, pieces_from_json(unpack(row.pieces, what), start))
         self._chunks[text, start] = chunk
         if len(self._chunks) > CACHED_CHUNKS:
             self._chunks.popitem(last=False)
@@ -346,23 +219,3 @@ class _Cutter:
         if self._length:
             self._finish()
         return tuple(self._found)
-
-
-def _pieces_to_json(pieces: Sequence[Piece]) -> bytes:
-    # [length, byte, size, line] and, where they are not the usual, verbatim, encoding and note: pieces follow each
-    # other without a gap, so `start` need not be said.
-    rows: list[list[object]] = []
-    for piece in pieces:
-        row: list[object] = [piece.length, piece.byte, piece.size, piece.line]
-        if not piece.verbatim or piece.encoding != "utf-8" or piece.note:
-            row += [piece.verbatim, piece.encoding, storable(piece.note)]
-        rows.append(row)
-    return orjson.dumps(rows)
-
-
-def _pieces_from_json(data: bytes, start: int) -> tuple[Piece, ...]:
-    pieces = []
-    for row in orjson.loads(data):
-        pieces.append(Piece(start, *row))
-        start += row[0]
-    return tuple(pieces)
