@@ -1,11 +1,14 @@
 """The queue: groups, leases, dead letters, and that a lost lease stores nothing."""
 
-import sqlite3
+import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from casemate.core.alert import Alert, Delivery, GroupState, JobState, Resumable
 from casemate.core.digest import digest_bytes
@@ -14,6 +17,7 @@ from casemate.core.marking import Marking
 from casemate.core.person import Right, Role
 from casemate.policy import Limits
 from casemate.store import GroupQuery, LeaseLost, Store, owner_name
+from casemate.store.handout import is_dead
 
 from .samples import NOW, case, reviewed, saved
 
@@ -268,16 +272,6 @@ def test_a_token_expires(store: Store, clock: Clock):
     assert store.people().bearer(value) is None
 
 
-def test_the_database_of_the_release_before_gets_the_tables_of_the_service(tmp_path: Path):
-    file = tmp_path / "old.sqlite"
-    with sqlite3.connect(file) as old:
-        old.executescript((Path(__file__).parent / "layout_1.sql").read_text("utf-8"))
-    old.close()
-    with Store.open(f"sqlite:///{file}") as store:
-        assert hand(store, alert("a")).opened == 1
-        assert store.verify_audit() == ()
-
-
 def test_two_servers_that_were_sent_the_same_request_store_it_once(store: Store, url: str):
     def begun(line: int) -> Delivery:
         lines = tuple(alert(f"line {number}") for number in range(line, line + 2))
@@ -298,3 +292,46 @@ def test_two_servers_that_were_sent_the_same_request_store_it_once(store: Store,
     found = store.queue().resumable("sensor", "key")
     assert found is not None
     assert found.lines == 4
+
+
+def test_an_attempt_that_failed_is_made_again_and_the_last_one_leaves_its_reason(store: Store):
+    hand(store, alert("a"))
+    for attempt, again in ((1, True), (2, False)):
+        taken = store.queue().take(owner_name("a"))
+        assert taken is not None
+        assert taken[0].attempts == attempt
+        assert store.queue().try_again(taken[1], "text 7 is damaged") is again
+        with pytest.raises(LeaseLost):
+            store.queue().try_again(taken[1], "late")
+    assert store.queue().take(owner_name("a")) is None
+    (job,) = store.cleared(Marking.RED).jobs(JobState.DEAD, 10).rows
+    assert job.reason == "text 7 is damaged"
+    assert store.verify_audit() == ()
+
+
+HOST = st.sampled_from(["", socket.gethostname(), "elsewhere"])
+PROCESS = st.one_of(st.text(max_size=12), st.integers(-5, 10**30).map(str), st.sampled_from(["²", "٣", "9" * 5000]))
+
+
+@given(host=HOST, process=PROCESS, rest=st.sampled_from(["", "/", "/x", "/x/y"]))
+def test_any_name_of_an_owner_is_read_and_one_that_is_not_ours_is_not_dead(host: str, process: str, rest: str):
+    for owner in (f"{host}/{process}{rest}", host + process, None):
+        dead = is_dead(owner)
+        assert not dead or (owner or "").startswith(f"{socket.gethostname()}/")
+
+
+def test_a_process_that_lives_is_not_dead_and_one_that_ended_is():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert is_dead(f"{socket.gethostname()}/{ended.pid}/x")
+    assert not is_dead(owner_name("x"))
+    assert not is_dead(f"elsewhere/{ended.pid}/x")
+
+
+def test_a_job_of_an_owner_that_no_casemate_named_is_free_when_its_lease_is_over(store: Store, clock: Clock):
+    hand(store, alert("a"))
+    taken = store.queue().take(f"{socket.gethostname()}/no number/x")
+    assert taken is not None
+    assert store.queue().take(owner_name("y")) is None
+    clock.passes(store, hours=1)
+    assert store.queue().take(owner_name("y")) is not None

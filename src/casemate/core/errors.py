@@ -55,3 +55,7 @@ class IssuerFailed(CasemateError):
 
 class StoreFailed(CasemateError):
     """The database could not be opened, read or written."""
+
+
+class RecordFailed(StoreFailed):
+    """One record is damaged or cannot be kept, while the database itself can be used: trying again helps nobody."""

@@ -5,10 +5,10 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from casemate.core.alert import Job, Lease
-from casemate.core.errors import CasemateError, StoreFailed
+from casemate.core.errors import CasemateError, RecordFailed, StoreFailed
 from casemate.pipeline.tools import Tools
 from casemate.pipeline.triage import Order, triage
 from casemate.stages.ingest import Source
@@ -21,50 +21,65 @@ ACTOR = "casemate"
 
 @dataclass(slots=True)
 class Worker:
-    """One worker on one store. `stopping` is set to make it end after the job it has."""
+    """One worker on one store. `stopping` is set to make it end after the job it has.
+
+    `told` hears what became of a job: taken, done, again (it failed and waits for its next attempt), dead, or lost.
+    """
 
     store: Store
     tools: Tools
     stopping: threading.Event
     told: Callable[[str, Job], None] = lambda _what, _job: None
+    _lease: Lease | None = field(default=None, init=False)
 
     def run(self) -> None:
         """Work until told to stop; a store that cannot be used for a while is waited for."""
         owner = owner_name(secrets.token_hex(4))
-        while not self.stopping.is_set():
-            try:
-                taken = self.store.queue().take(owner)
-                if taken is None:
-                    self.stopping.wait(IDLE_SECONDS)
-                    continue
-                self.work(*taken)
-            except StoreFailed:
-                # A full disk or a lock that lasts: nothing was lost, the lease will run out, another try is worth it.
-                self.stopping.wait(PAUSE_SECONDS)
+        with self._renewing():
+            while not self.stopping.is_set():
+                try:
+                    taken = self.store.queue().take(owner)
+                    if taken is None:
+                        self.stopping.wait(IDLE_SECONDS)
+                        continue
+                    self.work(*taken)
+                except StoreFailed:
+                    # A full disk or a lock that lasts: nothing was lost, and another try is worth it.
+                    self.stopping.wait(PAUSE_SECONDS)
 
     def work(self, job: Job, lease: Lease) -> None:
         """Do one job: its case, its end and the audit event are one transaction."""
-        queue = self.store.queue()
         self.told("taken", job)
+        self._lease = lease
         try:
-            with _renewed(lease, self.store, self.tools.policy.limits.lease_seconds / 3):
-                order = Order(job.marking, ACTOR, lease=lease)
-                outcome = triage(_sources(job, self.store), order, self.tools, self.store)
-                if outcome.repeated:
-                    queue.finish(lease, outcome.case)
+            came = self._do(job, lease)
         except LeaseLost:
-            self.told("lost", job)
+            came = "lost"
+        finally:
+            self._lease = None
+        self.told(came, job)
+
+    def _do(self, job: Job, lease: Lease) -> str:
+        queue = self.store.queue()
+        try:
+            outcome = triage(_sources(job, self.store), Order(job.marking, ACTOR, lease=lease), self.tools, self.store)
+            if outcome.repeated:
+                queue.finish(lease, outcome.case)
+        except LeaseLost:
+            raise
+        except RecordFailed as error:
+            # Something that this job needs is damaged: the others shall not wait behind it for ever.
+            return "again" if queue.try_again(lease, _words(error)) else "dead"
         except StoreFailed:
             self._release(lease)
             raise
         except CasemateError as error:
-            queue.fail(lease, f"{error.message}" + (f" ({error.way_out})" if error.way_out else ""))
-            self.told("dead", job)
+            queue.fail(lease, _words(error))
+            return "dead"
         except Exception as error:  # noqa: BLE001 - the boundary of a job: the fault is kept with it, the worker goes on
             queue.fail(lease, f"a fault of the program: {type(error).__name__} in {_where(error)}")
-            self.told("dead", job)
-        else:
-            self.told("done", job)
+            return "dead"
+        return "done"
 
     def _release(self, lease: Lease) -> None:
         """Give a job back as soon as the store takes it, so that an outage costs none of its attempts."""
@@ -75,6 +90,34 @@ class Worker:
                 self.stopping.wait(PAUSE_SECONDS)
             else:
                 return
+
+    @contextmanager
+    def _renewing(self) -> Iterator[None]:
+        """Renew the lease of whatever job is worked at, three times while it lasts."""
+        over = threading.Event()
+        every = self.tools.policy.limits.lease_seconds / 3
+
+        def renew() -> None:
+            while not over.wait(every):
+                lease = self._lease
+                if lease is None:
+                    continue
+                try:
+                    self.store.queue().renew(lease)  # one that is lost: what is stored at the end will be refused
+                except StoreFailed:
+                    continue  # tried again before the lease runs out
+
+        thread = threading.Thread(target=renew, daemon=True, name="leases of a worker")
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+def _words(error: CasemateError) -> str:
+    return error.message + (f" ({error.way_out})" if error.way_out else "")
 
 
 def _where(error: BaseException) -> str:
@@ -98,24 +141,3 @@ def _sources(job: Job, store: Store) -> Iterator[Source]:
 
 def _source(name: str, data: bytes) -> Source:
     return Source(name, lambda: io.BytesIO(data))
-
-
-@contextmanager
-def _renewed(lease: Lease, store: Store, every: float) -> Iterator[None]:
-    over = threading.Event()
-
-    def renew() -> None:
-        while not over.wait(every):
-            try:
-                if not store.queue().renew(lease):
-                    return  # lost: what is stored at the end will be refused
-            except StoreFailed:
-                continue  # tried again before the lease runs out
-
-    thread = threading.Thread(target=renew, daemon=True, name=f"lease of job {lease.job}")
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from casemate.core.case import Case
-from casemate.core.errors import StoreFailed
+from casemate.core.errors import RecordFailed
 from casemate.store.packing import encode
 
 T = TypeVar("T")
@@ -37,12 +37,12 @@ def to_json(adapter: TypeAdapter[T], value: T) -> bytes:
 
 
 def case_from_json(data: bytes) -> Case:
-    """Read a case back; `StoreFailed` saying which field when it is no case."""
+    """Read a case back; `RecordFailed` saying which field when it is no case."""
     try:
         return _adapter().validate_json(data)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise StoreFailed(
+        raise RecordFailed(
             f"a stored case cannot be read: {where}: {first['msg']}", way_out="bring the store back from a backup"
         ) from error

@@ -7,14 +7,15 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, MultipleResultsFound, NoResultFound, SQLAlchemyError
 
-from casemate.core.errors import StoreFailed, WrongUsage
+from casemate.core.errors import RecordFailed, StoreFailed, WrongUsage
 from casemate.store.handout import Handout
 from casemate.store.migrations import STEPS, is_newest, layout_of, migrate
 from casemate.store.postgres import Postgres
 from casemate.store.sqlite import Sqlite
 
+_DAMAGED = "run `casemate audit verify`, and bring the store back from a backup"
 WAY_OUT = "give sqlite:///PATH or postgresql://USER@HOST/DATABASE"
 
 
@@ -136,6 +137,10 @@ class Database:
     def _explained(self) -> Iterator[None]:
         try:
             yield
+        except (NoResultFound, MultipleResultsFound) as error:
+            raise RecordFailed(
+                f"store {self.kind.name}: a row that others speak of is not there", way_out=_DAMAGED
+            ) from error
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None)
             raise self.kind.explain(cause if isinstance(cause, Exception) else error) from error

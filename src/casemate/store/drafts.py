@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, insert, select
 from casemate.audit.chain import write_time
 from casemate.core.digest import Digest, digest_bytes
 from casemate.core.draft import Draft
-from casemate.core.errors import StoreFailed, WrongUsage
+from casemate.core.errors import RecordFailed, StoreFailed, WrongUsage
 from casemate.store.codec import to_json
 from casemate.store.packing import pack, storable, unpack
 from casemate.store.tables import cases, drafts
@@ -82,6 +82,6 @@ def _read(data: bytes) -> Draft:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise StoreFailed(
+        raise RecordFailed(
             f"a stored draft cannot be read: {where}: {first['msg']}", way_out="bring the store back from a backup"
         ) from error

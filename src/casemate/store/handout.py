@@ -13,6 +13,9 @@ from casemate.core.alert import JobState, Lease
 from casemate.store.processes import is_alive
 from casemate.store.tables import jobs
 
+PROCESS_DIGITS = 10
+"""More than the number of any process has; what is longer was not written by `owner_name`."""
+
 _LEASED = select(jobs).where(jobs.c.state == JobState.LEASED)
 _NEXT_WAITING = select(jobs).where(jobs.c.state == JobState.WAITING).order_by(jobs.c.priority, jobs.c.number).limit(1)
 _HOLD = update(jobs).where(jobs.c.number == bindparam("job")).values(lease_until=bindparam("until"))
@@ -73,7 +76,8 @@ class LeaseTable:
     def _free(self, connection: Connection, now: datetime) -> Iterator[Any]:
         ends, far = write_time(now), write_time(now + self._longest)
         for row in leased(connection):
-            over = row.lease_until < ends or (row.lease_until > far and not is_here(row.owner))
+            until = row.lease_until or ""
+            over = until < ends or (until > far and not is_here(row.owner))
             if over or is_dead(row.owner):
                 yield row
         while row := connection.execute(_NEXT_WAITING).one_or_none():
@@ -90,11 +94,13 @@ def owner_name(nonce: str) -> str:
     return f"{socket.gethostname()}/{os.getpid()}/{nonce}"
 
 
-def is_here(owner: str) -> bool:
+def is_here(owner: str | None) -> bool:
     """Say whether an owner is or was a process of this host."""
-    return owner.partition("/")[0] == socket.gethostname()
+    return (owner or "").partition("/")[0] == socket.gethostname()
 
 
-def is_dead(owner: str) -> bool:
-    """Say whether an owner was a process of this host that is there no more."""
-    return is_here(owner) and not is_alive(int(owner.split("/")[1]))
+def is_dead(owner: str | None) -> bool:
+    """Say whether an owner was a process of this host that is there no more; of any other name nobody can tell."""
+    process = (owner or "").partition("/")[2].partition("/")[0]
+    named = process.isascii() and process.isdecimal() and len(process) <= PROCESS_DIGITS
+    return is_here(owner) and named and not is_alive(int(process))

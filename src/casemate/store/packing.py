@@ -4,7 +4,7 @@ import re
 
 import zstandard
 
-from casemate.core.errors import StoreFailed
+from casemate.core.errors import RecordFailed
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -15,11 +15,11 @@ def pack(data: bytes) -> bytes:
 
 
 def unpack(data: bytes, what: str) -> bytes:
-    """Give back what `pack` was given; `StoreFailed` naming `what` when the column is damaged."""
+    """Give back what `pack` was given; `RecordFailed` naming `what` when the column is damaged."""
     try:
         return zstandard.ZstdDecompressor().decompress(data)
     except zstandard.ZstdError as error:
-        raise StoreFailed(
+        raise RecordFailed(
             f"{what} is damaged in the store: {error}", way_out="bring the store back from a backup"
         ) from error
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine
 
-from casemate.core.errors import StoreFailed, WrongUsage
+from casemate.core.errors import RecordFailed, StoreFailed, WrongUsage
 from casemate.policy.home import data_folder
 from casemate.store.handout import Handout
 
@@ -37,6 +37,9 @@ _WAYS_OUT = {
     "XX": "the server says its data is damaged: bring it back from a backup",
 }
 """Beginning of an SQLSTATE (PostgreSQL manual, appendix A) -> what to do; the longest that fits."""
+
+_OF_A_RECORD = ("22", "23", "54", "XX001", "XX002")
+"""Beginnings of the SQLSTATEs of what fails because of the rows at hand; with other rows the database may serve."""
 
 _REFUSALS = (
     (re.compile(r'database ".*" does not exist'), "3D"),
@@ -145,4 +148,5 @@ class Postgres:
                 state = next((code for words, code in _REFUSALS if words.search(said)), "08")
         fits = [start for start in _WAYS_OUT if state.startswith(start)]
         way_out = _WAYS_OUT[max(fits, key=len)] if fits else "see docs/store.md"
-        return StoreFailed(f"store {self.name}: {said}", way_out=way_out)
+        failed = RecordFailed if state.startswith(_OF_A_RECORD) else StoreFailed
+        return failed(f"store {self.name}: {said}", way_out=way_out)

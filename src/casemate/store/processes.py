@@ -7,7 +7,7 @@ def is_alive(process: int) -> bool:
     """Ask the system about a process id."""
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

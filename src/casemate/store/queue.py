@@ -41,7 +41,7 @@ _CHANGE_GROUP = update(alert_groups).where(alert_groups.c.number == bindparam("o
 _SHOW_CASE = update(alert_groups).where(
     or_(alert_groups.c.number == bindparam("of_group"), alert_groups.c.case == bindparam("of_case"))
 )
-_HELD = select(jobs.c.group).where(
+_HELD = select(jobs.c.group, jobs.c.attempts).where(
     jobs.c.number == bindparam("job"), jobs.c.owner == bindparam("of_owner"), jobs.c.state == JobState.LEASED
 )
 _EVIDENCE = (
@@ -172,12 +172,27 @@ class Queue:
     def release(self, lease: Lease) -> None:
         """Give a job back unfinished, as if it had not been taken."""
         with self._ledger.database.writing() as connection:
-            if _leased(connection, lease) is None:
-                return
-            values = {"state": JobState.WAITING.value, "owner": None, "lease_until": None}
-            waiting = update(jobs).where(jobs.c.number == lease.job).values(values | {"attempts": jobs.c.attempts - 1})
-            connection.execute(waiting)
-            self._handout.give_back(connection, lease.job)
+            row = _leased(connection, lease)
+            if row is not None:
+                self._free(connection, lease.job, row.attempts - 1)
+
+    def _free(self, connection: Connection, job: int, attempts: int) -> None:
+        values = {"state": JobState.WAITING.value, "attempts": attempts, "owner": None, "lease_until": None}
+        connection.execute(_CHANGE_JOB, {"job": job} | values)
+        self._handout.give_back(connection, job)
+
+    def try_again(self, lease: Lease, reason: str) -> bool:
+        """Give a job back whose attempt failed; false when that was the last one, and it is a dead letter now.
+
+        `LeaseLost` when it is another worker's by now.
+        """
+        with self._ledger.changing() as change:
+            row = _still_leased(change.connection, lease)
+            if row.attempts >= self._limits.job_attempts:
+                self._bury(change, lease.job, row.group, reason)
+                return False
+            self._free(change.connection, lease.job, row.attempts)
+            return True
 
     def fail(self, lease: Lease, reason: str) -> None:
         """Make a job a dead letter; `LeaseLost` when it is another worker's by now."""

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 from casemate.audit import NewAuditEvent
 from casemate.audit.chain import write_time
 from casemate.core.digest import Digest, digest_bytes
-from casemate.core.errors import StoreFailed
+from casemate.core.errors import RecordFailed
 from casemate.store.ledger import Change
 from casemate.store.packing import pack, unpack
 from casemate.store.runs import mark_input
@@ -48,11 +48,11 @@ def put_original(connection: Connection, digest: Digest, data: bytes) -> None:
 
 
 def get_original(connection: Connection, digest: Digest) -> bytes | None:
-    """Read an original, None when it was not kept; `StoreFailed` when it is not what it was."""
+    """Read an original, None when it was not kept; `RecordFailed` when it is not what it was."""
     packed = connection.execute(_ORIGINAL, {"named": digest}).scalar()
     if packed is None:
         return None
     data = unpack(packed, f"original {digest}")
     if digest_bytes(data) != digest:
-        raise StoreFailed(f"original {digest} was altered in the store", way_out="bring it back from a backup")
+        raise RecordFailed(f"original {digest} was altered in the store", way_out="bring it back from a backup")
     return data

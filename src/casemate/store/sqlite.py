@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from casemate.core.errors import StoreFailed, WrongUsage
+from casemate.core.errors import RecordFailed, StoreFailed, WrongUsage
 from casemate.store.handout import Handout, LeaseTable
 
 _WAYS_OUT = {
@@ -25,6 +25,9 @@ _WAYS_OUT = {
     "SQLITE_PERM": "make the file and its folder readable and writable",
     "SQLITE_IOERR": "check the disk, and that there is room on it, and run the same command again",
 }
+
+_OF_A_RECORD = ("SQLITE_CORRUPT", "SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_RANGE")
+"""What fails because of the rows at hand; with other rows the file may serve."""
 
 
 class Sqlite:
@@ -106,7 +109,8 @@ class Sqlite:
         """Name the file, what SQLite says, and what to do."""
         name = getattr(error, "sqlite_errorname", "") or ""
         kind = "_".join(name.split("_")[:2])
-        return StoreFailed(f"store {self.name}: {error}", way_out=_WAYS_OUT.get(kind, "see docs/store.md"))
+        failed = RecordFailed if kind in _OF_A_RECORD else StoreFailed
+        return failed(f"store {self.name}: {error}", way_out=_WAYS_OUT.get(kind, "see docs/store.md"))
 
     def _make_file(self) -> None:
         # Made before SQLite does, so that evidence is readable by its owner only; the WAL takes over the file's mode.
