@@ -161,6 +161,23 @@ def test_doctor_says_that_nothing_leaves(casemate):
     assert b"what would leave this machine: nothing" in done.stdout
 
 
+def test_a_file_of_checkpoints_that_cannot_be_written_stops_no_command_and_is_told(casemate, prepared_home, tmp_path):
+    (tmp_path / "a.log").write_text("Failed password for root from 203.0.113.9\n")
+    file = prepared_home / "audit" / "checkpoints.jsonl"
+    assert casemate("triage", tmp_path / "a.log", "--model", "none").returncode == 0
+    (tmp_path / "a.log").write_text("Failed password for root from 203.0.113.10\n")
+    file.unlink()
+    file.mkdir()
+    done = casemate("triage", tmp_path / "a.log", "--model", "none")
+    assert done.returncode == 0
+    assert b"checkpoints.jsonl" in done.stderr
+    assert b"is saved" in done.stderr
+    assert b"checkpoints.jsonl" in casemate("doctor").stdout
+    file.rmdir()
+    assert casemate("audit", "verify").returncode == 0
+    assert b"checkpoints" not in casemate("doctor").stdout
+
+
 def test_doctor_names_what_connectors_and_a_database_elsewhere_would_be_given(casemate, tmp_path):
     policy = tmp_path / "policy.toml"
     policy.write_text('connector_hosts = ["127.0.0.1", "misp.example"]\n', "utf-8")

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, update
 
 from casemate.audit import GENESIS, NewAuditEvent, event_line, link, read_event, verify_export
-from casemate.core.errors import NotTrusted, StoreFailed
+from casemate.core.errors import NotTrusted
 from casemate.core.feature import Feature
 from casemate.store import Store
 from casemate.store.tables import audit
@@ -260,11 +260,49 @@ def test_a_full_disk_is_named_and_nothing_half_done_is_kept(sqlite_url: str) -> 
         assert store.save_case(case("after"), saved())
 
 
-def test_a_checkpoint_that_cannot_be_written_says_that_the_record_is_saved(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "home" / "audit" / "checkpoints.jsonl").mkdir()
-    with pytest.raises(StoreFailed, match="is saved"):
-        store.save_case(case(), saved())
+def test_a_checkpoint_that_cannot_be_written_stops_nothing_and_is_written_later(
+    store: Store, url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "home" / "audit" / "checkpoints.jsonl"
+    path.mkdir()
+    assert store.save_case(case(), saved())
     assert store.case("c1") == case()
+    behind = store.unwritten()
+    assert behind is not None
+    assert "is saved" in behind.message
+    with Store.open(url) as other:  # nor is anybody kept from opening it
+        assert other.unwritten() is not None
+    path.rmdir()
+    assert store.unwritten() is None, "asking tries again"
+    assert store.verify_audit() == ()
+    assert len(path.read_text().splitlines()) == 1
+
+
+def test_the_next_checkpoint_stands_for_the_ones_that_could_not_be_written(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "home" / "audit" / "checkpoints.jsonl"
+    path.mkdir()
+    for number in range(3):
+        assert store.save_case(case(f"c{number}"), saved())
+    path.rmdir()
+    assert store.save_case(case("c3"), saved())
+    assert store.unwritten() is None
+    assert len(path.read_text().splitlines()) == 1
+    assert store.verify_audit() == ()
+
+
+def test_who_only_reads_sees_that_the_file_is_behind_and_writes_nothing(sqlite_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "home" / "audit" / "checkpoints.jsonl"
+    with Store.open(sqlite_url) as store:
+        store.save_case(case(), saved())
+    for there in (True, False):
+        with Store.open_to_read(sqlite_url) or store as seen:
+            behind = seen.unwritten()
+            assert (behind is None) == there
+        path.write_text("")
+    assert behind is not None
+    assert "event 1" in behind.message
+    assert "nothing is lost" in behind.way_out
+    assert path.read_text() == ""
 
 
 def test_a_checkpoint_that_a_crash_swallowed_is_written_at_the_next_opening(

@@ -125,6 +125,25 @@ def test_another_process_keeps_the_file_locked(tmp_path: Path, knowledge_file: P
         check(store, 2)
 
 
+def test_the_file_of_checkpoints_cannot_be_written_for_a_while(tmp_path: Path, knowledge_file: Path) -> None:
+    checkpoints = tmp_path / "audit" / "checkpoints.jsonl"
+    with Store.open(f"sqlite:///{tmp_path}/c.sqlite", limits=SHORT) as store, serving(store) as client:
+        whole = checkpoints.read_text()
+        checkpoints.unlink()
+        checkpoints.mkdir()
+        with working(store, knowledge_file):
+            assert [post(client, number) for number in range(3)] == [202] * 3, "what is stored is accepted"
+            wait_for(lambda: store.queue().counts().get("done", 0) == 3)
+            told = client.get("/healthz")
+            assert (told.status_code, told.json()["checkpoints"]) == (200, "behind")
+            assert str(tmp_path) not in told.text, "anybody may ask"
+            checkpoints.rmdir()
+            checkpoints.write_text(whole)
+            assert client.get("/healthz").json()["checkpoints"] == "written"
+            assert post(client, 3) == 202
+            check(store, 4)
+
+
 def test_the_disk_is_full_for_a_while(tmp_path: Path, knowledge_file: Path) -> None:
     room = {"pages": 2**30}
     with Store.open(f"sqlite:///{tmp_path}/c.sqlite", limits=SHORT) as store, serving(store) as client:

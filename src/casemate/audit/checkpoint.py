@@ -1,5 +1,6 @@
 """Signed checkpoints: statements, kept outside the database, that a chain had come to a certain link."""
 
+import errno
 import json
 import os
 import tempfile
@@ -124,7 +125,9 @@ class Seal:
             try:
                 size = os.fstat(handle).st_size
                 torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-                os.write(handle, b"\n" + line if torn else line)
+                whole = b"\n" + line if torn else line
+                if os.write(handle, whole) < len(whole):  # a disk that is filled by it says so at the next write only
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(handle)
             finally:
                 os.close(handle)
@@ -134,17 +137,23 @@ class Seal:
                 way_out="make room or mend the permissions; the next record writes the next checkpoint",
             ) from error
 
-    def catch_up(self, checkpoint: Checkpoint) -> None:
-        """Append a checkpoint that the database kept, unless the end of the file has it or it is not signed by us."""
+    def has(self, checkpoint: Checkpoint) -> bool:
+        """Look for a checkpoint at the end of the file; `StoreFailed` when that cannot be read."""
         try:
             with self.file.open("rb") as file:
                 file.seek(max(file.seek(0, os.SEEK_END) - TAIL_BYTES, 0))
-                there = checkpoint.line().encode("utf-8") + b"\n" in file.read()
+                return checkpoint.line().encode("utf-8") + b"\n" in file.read()
         except FileNotFoundError:
-            there = False
+            return False
         except OSError as error:
-            raise StoreFailed(f"checkpoints {self.file}: {error.strerror}", way_out="check its permissions") from error
-        if not there and signature_holds(checkpoint, self.public_key):
+            raise StoreFailed(
+                f"checkpoints {self.file}: {error.strerror}; the record itself is saved, its checkpoint may not be",
+                way_out="check its permissions",
+            ) from error
+
+    def catch_up(self, checkpoint: Checkpoint) -> None:
+        """Append a checkpoint that the database kept, unless the end of the file has it or it is not signed by us."""
+        if not self.has(checkpoint) and signature_holds(checkpoint, self.public_key):
             self.write(checkpoint)
 
     def lines(self) -> tuple[str, ...]:

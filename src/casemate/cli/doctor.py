@@ -92,6 +92,8 @@ def _tell_store(named: str | None, policy: Policy) -> None:
             return
         with store:
             print(f"store: {visible(store.name)}: {store.count_cases():,} cases")
+            if (behind := store.unwritten()) is not None:
+                print(f"  {visible(behind.message)}; {visible(behind.way_out)}")
     except CasemateError as error:
         print(f"{visible(error.message)}; {visible(error.way_out)}")
 

@@ -3,11 +3,14 @@
 import argparse
 import getpass
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from casemate.cli.terminal import visible
 
 if TYPE_CHECKING:  # these are slow to import and not every command needs them
     from casemate.core.case import Case
@@ -68,6 +71,8 @@ def open_store(named: str | None, policy: "Policy") -> "Iterator[Store]":
         return
     with Store.open(named, limits=policy.limits) as store:
         yield store
+        if (behind := store.unwritten()) is not None:
+            sys.stderr.write(f"casemate: {visible(behind.message)}; {visible(behind.way_out)}\n")
 
 
 def open_store_to_read(named: str | None, policy: "Policy") -> "Store | None":

@@ -40,6 +40,7 @@ class Worker:
                 try:
                     taken = self.store.queue().take(owner)
                     if taken is None:
+                        self.store.unwritten()  # tries again what a full disk left
                         self.stopping.wait(IDLE_SECONDS)
                         continue
                     self.work(*taken)

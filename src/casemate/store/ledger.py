@@ -8,11 +8,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from casemate.audit import GENESIS, NewAuditEvent, Seal
+from casemate.audit import GENESIS, Checkpoint, NewAuditEvent, Seal
 from casemate.audit.checkpoint import KEY_FILE, signature_holds
 from casemate.core.audit import AuditEvent
 from casemate.core.digest import Digest
-from casemate.core.errors import NotTrusted
+from casemate.core.errors import NotTrusted, StoreFailed
 from casemate.store import chain
 from casemate.store.database import Database
 
@@ -58,11 +58,16 @@ class Ledger:
         self.seal = seal
         self.chain_name = chain_name
         self.clock = clock
+        self.behind: StoreFailed | None = None
         self._same_key = not database.kind.shared  # a file is signed by the one host that has it
 
     @contextmanager
     def changing(self) -> Iterator[Change]:
-        """Give a writing transaction; if it tells something, a checkpoint is signed in it and written out after it."""
+        """Give a writing transaction; if it tells something, a checkpoint is signed in it and written out after it.
+
+        The checkpoint is kept beside the chain in any case. When the file cannot be written, what was asked for is done
+        all the same; `behind` says why the file lacks its checkpoint, until a later one or `catch_up` is written.
+        """
         with self.database.writing() as connection:
             change = Change(connection, self.clock())
             yield change
@@ -73,7 +78,7 @@ class Ledger:
                 chain.append(connection, change.told, checkpoint)
         if checkpoint is not None:
             # After the commit: a checkpoint must never speak of an event that is not there.
-            self.seal.write(checkpoint)
+            self._write_out(self.seal.write, checkpoint)
 
     def _check_key(self, connection: Connection) -> None:
         # Under the write lock: two hosts that begin with an empty database at once cannot both sign with a new key.
@@ -87,11 +92,38 @@ class Ledger:
             )
         self._same_key = True
 
+    def _write_out(self, write: Callable[[Checkpoint], None], checkpoint: Checkpoint) -> None:
+        try:
+            write(checkpoint)
+        except StoreFailed as error:
+            self.behind = error
+        else:
+            self.behind = None
+
     def catch_up(self) -> None:
-        """Write the checkpoint that a process killed between its commit and its checkpoint left unwritten."""
+        """Write the checkpoint that a killed process, or a file that could not be written, left unwritten."""
+        checkpoint = self._last()
+        if checkpoint is not None:
+            self._write_out(self.seal.catch_up, checkpoint)
+
+    def look_behind(self) -> None:
+        """See, without writing, whether the file ends with the last checkpoint."""
+        checkpoint = self._last()
+        if checkpoint is None or self.database.kind.shared:
+            return  # of several hosts only the one that stored last has the last checkpoint
+        try:
+            if not self.seal.has(checkpoint):
+                self.behind = StoreFailed(
+                    f"checkpoints {self.seal.file}: the last one, of event {checkpoint.number}, is not in it",
+                    way_out="nothing is lost: whatever is stored next, or opens the store, writes it",
+                )
+        except StoreFailed as error:
+            self.behind = error
+
+    def _last(self) -> Checkpoint | None:
         with self.database.reading() as connection:
             head = chain.head_of(connection)
             kept = chain.stored_checkpoints(connection, [], last=True)
         # A database that was set aside under another name speaks of the chain that goes on without it: not of its own.
-        if kept and kept[0].chain == self.chain_name and head == (kept[0].number, kept[0].digest):
-            self.seal.catch_up(kept[0])
+        mine = kept and kept[0].chain == self.chain_name and head == (kept[0].number, kept[0].digest)
+        return kept[0] if mine else None

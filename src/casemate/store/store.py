@@ -14,7 +14,7 @@ from casemate.core.case import Case, State
 from casemate.core.cost import Cost
 from casemate.core.digest import Digest, digest_bytes
 from casemate.core.draft import Draft
-from casemate.core.errors import WrongUsage
+from casemate.core.errors import StoreFailed, WrongUsage
 from casemate.core.feature import Feature
 from casemate.core.marking import Marking
 from casemate.policy import Baseline, Limits
@@ -297,6 +297,17 @@ class Store:
         """Read something; `StoreFailed` when that cannot be done."""
         with self._database.reading() as connection:
             chain.head_of(connection)
+
+    def unwritten(self) -> StoreFailed | None:
+        """Say why the file of checkpoints lacks the last one, after another try to write it; None when it has it.
+
+        Nothing is lost meanwhile: every checkpoint is in the database too. A store that was opened to read looks only.
+        """
+        if self._database.read_only:
+            self._ledger.look_behind()
+        elif self._ledger.behind is not None:
+            self._ledger.catch_up()
+        return self._ledger.behind
 
     def cleared(self, clearance: Marking) -> Cleared:
         """Give what a clearance can see; whoever answers a person reads through this and nothing else."""

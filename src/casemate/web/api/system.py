@@ -14,10 +14,14 @@ from casemate.web.doorkeeper import Asked, site_of
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether the service can answer and store."""
+    """Whether the service can answer and store.
+
+    `checkpoints` is `written`, or `behind` while their file cannot be written; what is stored is stored all the same.
+    """
 
     status: str
     version: str
+    checkpoints: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,9 @@ class Me:
 
 def healthz(request: Request) -> Health:
     """Say that the service answers and that its store can be read; 503 when it cannot."""
-    site_of(request).store.check()
-    return Health("ok", __version__)
+    store = site_of(request).store
+    store.check()
+    return Health("ok", __version__, "written" if store.unwritten() is None else "behind")
 
 
 def metrics(request: Request) -> Response:
