@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from casemate.audit import NewAuditEvent
 from casemate.core.digest import digest_bytes
 from casemate.core.evidence import Closed
 from casemate.core.text import Chunk, Piece
@@ -16,11 +17,12 @@ from casemate.store import Store
 from casemate.store.migrations import STEPS
 from tests.store import samples
 
+MODEL = "0123456789abcdef" * 4
 TEXT = "by Failed password for root\n"
 
 
 def fill(store: Store) -> None:
-    """Keep a case that a person decided on, a draft case, its text and original, and a reading."""
+    """Keep a case that a person decided on, a draft case, its text and original, a reading, and more as it came in."""
     evidence = digest_bytes(TEXT.encode())
     with store.write_texts("r1", "e1") as writer:
         writer.write(Chunk(0, 0, TEXT, (Piece(0, len(TEXT), 0, len(TEXT), 1),)))
@@ -35,6 +37,11 @@ def fill(store: Store) -> None:
         add_draft(store)
     if hasattr(store, "people"):
         add_service(store)
+    if hasattr(store, "cursors"):
+        add_connectors(store)
+        ask_model(store)
+    if hasattr(store, "identities"):
+        add_identity(store)
 
 
 def add_draft(store: Store) -> None:
@@ -62,6 +69,41 @@ def add_service(store: Store) -> None:
     store.people().add_token("root", "ada", "sensor", list(Right))
     alerts = tuple(Alert(b'{"n": %d}' % n, "a rule", "a host", "words", "json", 4, samples.NOW) for n in range(2))
     store.queue().receive([Delivery("sensor", Marking.GREEN, "source", True, alerts)])
+
+
+def add_connectors(store: Store) -> None:
+    """Keep how far a connector has read, and a case that was pushed."""
+    from casemate.core.alert import Cursor
+    from casemate.core.assessment import Disposition
+    from casemate.core.marking import Marking
+
+    store.cursors().put([Cursor("wazuh", "alerts.json", "4711")])
+    (due,) = store.pushes().due("misp", list(Marking), list(Disposition), 9)
+    store.pushes().done("misp", due, "event 1", ())
+
+
+def ask_model(store: Store) -> None:
+    """Record two requests to a language model, as it was done before there was a table of them."""
+    cost = (("prompt_tokens", "70"), ("cached_tokens", "30"), ("generated_tokens", "5"), ("seconds", "1.250"))
+    body = (("model", MODEL), ("task", "summary"), *cost, ("peak_bytes", "0"), ("joules", ""))
+    for _time in range(2):
+        if hasattr(store, "record_use"):
+            from casemate.core.cost import Cost
+
+            store.record_use(
+                NewAuditEvent("casemate", "model.asked", "c1", body), MODEL[:12], "summary", Cost(1, 70, 30, 5, 1.25)
+            )
+        else:
+            store.record(NewAuditEvent("casemate", "model.asked", "c1", body))
+
+
+def add_identity(store: Store) -> None:
+    """Keep an account that an issuer vouches for."""
+    from casemate.core.marking import Marking
+    from casemate.core.person import Role
+    from casemate.store.identities import Vouched
+
+    store.identities().enter(Vouched("https://issuer.example", "s1", "grace", Role.READER, Marking.GREEN))
 
 
 def main() -> None:

@@ -3,22 +3,25 @@
 import sqlite3
 import stat
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from casemate.core.case import State
+from casemate.core.cost import Cost
 from casemate.core.digest import digest_bytes
 from casemate.core.errors import StoreFailed
 from casemate.core.marking import Marking
 from casemate.store import CaseQuery, GroupQuery, Store
-from casemate.store.migrations import STEPS
-from tests.store.make_layout import TEXT, fill
+from casemate.store.migrations import BOARD_TABLES, STEPS
+from tests.store.make_layout import MODEL, TEXT, fill
 
-from .samples import case, reviewed, saved
+from .samples import NOW, behind, case, reviewed, saved
 
 LAYOUTS = Path(__file__).parent / "layouts"
 NEWEST = 1 + len(STEPS)
+OLDER = range(1, NEWEST)
 
 
 def older(tmp_path: Path, layout: int) -> tuple[Path, bytes]:
@@ -37,10 +40,10 @@ def layout_of(file: Path) -> int:
 
 def test_there_is_a_database_of_every_layout_before_today() -> None:
     there = {int(file.stem) for file in LAYOUTS.glob("*.sql")}
-    assert {1, 2, 3} <= there
+    assert there == set(range(1, NEWEST)), "`python -m tests.store.make_layout` writes that of a release"
 
 
-@pytest.mark.parametrize("layout", [1, 2, 3])
+@pytest.mark.parametrize("layout", OLDER)
 def test_everything_that_an_older_release_kept_is_there_after_the_upgrade(tmp_path: Path, layout: int) -> None:
     file, key = older(tmp_path, layout)
     with Store.open(f"sqlite:///{file}") as store:
@@ -59,13 +62,40 @@ def test_everything_that_an_older_release_kept_is_there_after_the_upgrade(tmp_pa
         assert len(store.drafts("c1")) == (layout > 1)
         seen = store.cleared(Marking.RED)
         assert [line.id for line in seen.cases(CaseQuery(text="another"), 9).rows] == ["c2"]  # words, of old cases too
-        assert [person.name for person in store.people().accounts()] == (["ada"] if layout > 2 else [])
+        people = ["ada"] * (layout > 2) + ["grace"] * (layout > 4)
+        assert [person.name for person in store.people().accounts()] == people
         assert [group.count for group in seen.groups(GroupQuery(), 9).rows] == ([2] if layout > 2 else [])
+        assert store.cursors().place("wazuh", "alerts.json") == ("4711" if layout > 3 else None)
+        pushed = store.pushes().of("misp", "c1")
+        assert [one.reference for one in pushed] == ["event 1"] * (layout > 3)
         assert store.save_case(case("c3"), saved())
     assert layout_of(file) == NEWEST
 
 
-@pytest.mark.parametrize("layout", [1, 2, 3])
+@pytest.mark.parametrize("layout", OLDER)
+def test_the_board_counts_what_was_decided_and_asked_before_there_was_a_board(tmp_path: Path, layout: int) -> None:
+    file, _key = older(tmp_path, layout)
+    with Store.open(f"sqlite:///{file}") as store, Store.open(f"sqlite:///{tmp_path}/new/casemate.sqlite") as new:
+        fill(new)
+        board, today = (one.cleared(Marking.RED).board(7, NOW + timedelta(days=1)) for one in (store, new))
+        assert board.makers == today.makers
+        assert [(one.about, one.name, one.weeks[-1].agreed, one.weeks[-1].judged) for one in board.makers] == [
+            ("disposition", "no language model", 0, 1),
+            ("finding", "named: technique", 1, 1),
+        ]
+        assert board.decisions == today.decisions
+        assert sum(day.decided for day in board.days) == 1
+        assert board.unseen == today.unseen
+        assert board.costs == (today.costs if layout > 3 else ())
+        assert dict(today.costs) == {MODEL[:12]: Cost(2, 140, 60, 10, 2.5)}
+        assert store.cleared(Marking.CLEAR).board(7, NOW + timedelta(days=1)).makers == ()
+        store.look("c2", "ada")
+        store.add_review(reviewed(case("c2", "Another one"), "ada"), 1, saved("ada"))
+        again = store.cleared(Marking.RED).board(7, NOW + timedelta(days=1)).makers
+        assert [(one.weeks[-1].agreed, one.weeks[-1].judged) for one in again] == [(0, 2), (2, 2)]
+
+
+@pytest.mark.parametrize("layout", OLDER)
 def test_a_copy_of_the_older_layout_is_kept(tmp_path: Path, layout: int) -> None:
     file, _key = older(tmp_path, layout)
     with closing(sqlite3.connect(file)) as before:
@@ -110,3 +140,21 @@ def test_reading_alone_never_upgrades(tmp_path: Path) -> None:
     with pytest.raises(StoreFailed, match="opened to read"):
         Store.open_to_read(f"sqlite:///{file}")
     assert layout_of(file) == 3
+
+
+def test_a_server_of_the_first_layout_it_could_have_is_brought_up_with_what_is_in_it(postgres_url: str) -> None:
+    with Store.open(postgres_url) as store:
+        fill(store)
+        before = store.cleared(Marking.RED).board(7, NOW + timedelta(days=1))
+    with behind(postgres_url) as connection:  # PostgreSQL came in with layout 4
+        for table in (*BOARD_TABLES, "pending_sign_ins", "identities"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql("UPDATE schema_version SET version = 4")
+    with Store.open(postgres_url) as store:
+        after = store.cleared(Marking.RED).board(7, NOW + timedelta(days=1))
+        assert (after.makers, after.decisions, after.costs) == (before.makers, before.decisions, before.costs)
+        assert len(after.makers) == 2
+        assert dict(after.costs) == {MODEL[:12]: Cost(2, 140, 60, 10, 2.5)}
+        assert store.verify_audit() == ()
+        with behind(postgres_url) as connection:
+            assert connection.exec_driver_sql("SELECT version FROM schema_version").scalar_one() == NEWEST
