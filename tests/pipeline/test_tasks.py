@@ -208,8 +208,19 @@ def test_the_steps_of_a_payload_name_what_the_code_does(desk: Desk):
     made = desk.run("payload")
     told = " ".join(one.text for section in made.sections for one in section.sentences)
     assert "fetches something from the network (T1105)" in told
-    assert "stays after a restart or a log-on (T1547)" in told
+    assert "has something started by a schedule (T1053)" in told
     assert "http://cdn-update.example/stage2.ps1" in {fact.value for fact in made.facts}
+
+
+def test_steps_of_several_files_name_their_file(tools_for: ToolsFor):
+    tools = tools_for()
+    paths = [str(EXAMPLES / name) for name in ("cron-update.sh", "phish.eml")]
+    layers, held = read_payloads(find_sources(paths), tools)
+    made = draft(payload.TASK, payload.build_material(layers, Marking.RED, 400), tools, held.texts)
+    titles = [section.title for section in made.sections]
+    assert len(titles) == len(set(titles))
+    assert any("cron-update.sh: steps of the script inside base64 > base64 > gzip" in title for title in titles)
+    assert any("statement.pdf.bat: steps of the text as it came in" in title for title in titles)
 
 
 def test_steps_of_a_decoded_layer_cite_that_layer(tools_for: ToolsFor):
@@ -233,6 +244,18 @@ def test_a_log_tells_counts_and_rare_values(tools_for: ToolsFor, tmp_path: Path)
     told = [one for one in made.sections[0].sentences if "Rare among its values: 203.0.113.9" in one.text]
     assert told[0].citations[-1].line == 41
     assert made.facts[0].value.startswith("90 x Accepted key for backup from <*>")
+
+
+def test_the_commonest_trouble_of_a_log_comes_before_what_stands_once(tools_for: ToolsFor, tmp_path: Path):
+    often = [f"Nov 22 13:00:{n:02} web sshd[{n}]: authentication failure; user root" for n in range(60)]
+    names = ("ACPI", "DMA", "PCI", "USB", "APM", "IDE", "SCSI", "PnP", "AGP", "ISA", "IRQ", "NUMA", "MTRR")
+    once = [f"Nov 22 13:01:01 web kernel: {name} interpreter of this board disabled by {name}" for name in names]
+    file = tmp_path / "a.log"
+    file.write_text("\n".join([*once, *often]), "utf-8")
+    made, _texts = explain_log(file, tools_for())
+    titles = [section.title for section in made.sections]
+    assert titles[0].startswith("60 x authentication failure")
+    assert titles[1].startswith("1 x ")
 
 
 def test_nothing_to_read_is_an_error(tools_for: ToolsFor, tmp_path: Path):

@@ -1,5 +1,6 @@
 """The task `log`: what groups of log lines mean, given template, counts, first and last, and rare values."""
 
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -35,6 +36,8 @@ GROUPS, ASKED, FACTS = 12, 5, 40
 """Groups told in sentences; of these, those that a model is asked about; groups listed with their counts."""
 
 RARE_VALUES = 3
+RARE = 2
+"""Lines of a group that counts as rare."""
 
 _TROUBLE = re.compile(
     r"fail|error|denied|invalid|refus|attack|break-?in|illegal|unauthori|violation|warning|alert|critical|fatal|panic"
@@ -53,7 +56,7 @@ def build_material(
     quote_chars: int,
     leave_out: Talks = talks_to_a_model,
 ) -> Material:
-    """Gather what can be said of the groups, those that speak of trouble first, then the rare, then the common.
+    """Gather what can be said of the groups, those that speak of trouble first, the commonest and the rare in turn.
 
     `groups` come commonest first, `parts` lead from the number of a part to its digest; lines whose text is not held
     cannot be cited and are counted only.
@@ -65,7 +68,7 @@ def build_material(
         quote = texts.slice(digest, at.start, end) if digest is not None else ""
         return Citation(Span(digest, at.start, end), quote, at.line) if digest is not None and quote else None
 
-    order = sorted(groups, key=lambda one: (not _TROUBLE.search(one.template), one.count > 2, -one.count))
+    order = _order(groups)
     sheets: list[Sheet] = []
     seen: set[str] = set()
     for number, group in enumerate(order[:GROUPS]):
@@ -79,6 +82,18 @@ def build_material(
         sheets.append(Sheet(title, _compose(group, lines), PART if asked else None, shown, _given(group)))
     facts = [Fact("group", _fact(group), _both_ends(group, cite)) for group in groups[:FACTS]]
     return Material("", marking, tuple(cited), tuple(sheets), frozenset(seen), tuple(facts))
+
+
+def _order(groups: Sequence[Group]) -> list[Group]:
+    """Put groups that speak of trouble before the others; of each, what comes most often and what is rare in turn."""
+    ordered: list[Group] = []
+    for trouble in (True, False):
+        chosen = [one for one in groups if bool(_TROUBLE.search(one.template)) is trouble]
+        common = sorted((one for one in chosen if one.count > RARE), key=lambda one: -one.count)
+        rare = sorted((one for one in chosen if one.count <= RARE), key=lambda one: -one.count)
+        pairs = itertools.zip_longest(common, rare)
+        ordered += [one for pair in pairs for one in pair if one is not None]
+    return ordered
 
 
 def _lines_of(group: Group, cite: Callable[[LineAt], Citation | None]) -> tuple[Citation, ...]:

@@ -59,7 +59,8 @@ def build_material(
 ) -> Material:
     """Gather what the steps rest on: one section for each layer that does something, outermost first."""
     told = layers[:LAYERS]
-    sheets = [sheet for layer in told for sheet in _sheets(layer, leave_out, quote_chars)]
+    several = len({_came_in(layer) for layer in told}) > 1
+    sheets = [sheet for layer in told for sheet in _sheets(layer, leave_out, quote_chars, several=several)]
     facts = [fact for layer in told for fact in _facts(layer, quote_chars)]
     return Material(
         "",
@@ -71,10 +72,16 @@ def build_material(
     )
 
 
-def _sheets(layer: Layer, leave_out: Talks, quote_chars: int) -> list[Sheet]:
+def _came_in(layer: Layer) -> str:
+    """Name the text that a layer was decoded from, or is."""
+    return layer.name.removesuffix(f"!{' > '.join(layer.layers)}")
+
+
+def _sheets(layer: Layer, leave_out: Talks, quote_chars: int, *, several: bool) -> list[Sheet]:
     steps = _steps(layer, quote_chars)
     chain = " > ".join(layer.layers)
-    title = f"Steps of the {layer.kind} inside {chain}" if chain else "Steps of the text as it came in"
+    title = f"steps of the {layer.kind} inside {chain}" if chain else "steps of the text as it came in"
+    title = f"{_came_in(layer)}: {title}" if several else title[0].upper() + title[1:]
     if layer.kind not in {"script", "markup", "text", "json"} or not (steps or layer.kind == "script"):
         return [Sheet(title, steps)] if steps else []
     return [Sheet(title, steps, PART, _excerpts(layer, leave_out))]

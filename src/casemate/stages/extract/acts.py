@@ -68,10 +68,21 @@ ACTS: dict[str, Kind] = {
         "stays after a restart or a log-on",
         "T1547",
         4,
-        r"\\(?:run|runonce|runonceex|winlogon|userinit)\b(?=[\\\"'\s/])|currentversion\\run|schtasks(?:\.exe)?\s+/create"
-        r"|register-scheduledtask|new-scheduledtask|\bsc(?:\.exe)?\s+create\b|new-service\b|\bcrontab\b|/etc/cron|/etc/rc\.local"
-        r"|systemctl\s+enable|/etc/systemd/system|\.bashrc|\.profile\b|authorized_keys|launchagents|launchdaemons"
+        r"\\(?:run|runonce|runonceex|winlogon|userinit)\b(?=[\\\"'\s/])|currentversion\\run|/etc/rc\.local"
+        r"|\.bashrc|\.profile\b|authorized_keys|launchagents|launchdaemons"
         r"|start menu\\programs\\startup|__eventfilter|commandlineeventconsumer|set-wmiinstance",
+    ),
+    "schedule": Kind(
+        "has something started by a schedule",
+        "T1053",
+        4,
+        r"schtasks(?:\.exe)?\s+/create|register-scheduledtask|new-scheduledtask|\bcrontab\b|/etc/cron",
+    ),
+    "install-service": Kind(
+        "has something started as a service",
+        "T1543",
+        4,
+        r"\bsc(?:\.exe)?\s+create\b|new-service\b|systemctl\s+enable|/etc/systemd/system",
     ),
     "hide-window": Kind(
         "hides itself from the person at the screen or skips the checks on scripts",

@@ -172,13 +172,15 @@ class Slot:
                 last["finish"] = choice.get("finish_reason") or last.get("finish")
             if text and "began" not in last:
                 last["began"] = time.monotonic()
-            last["usage"] = chunk.get("usage") or last.get("usage")
+            last["usage"] = chunk.get("usage") or _counted(chunk.get("timings")) or last.get("usage")
             late = time.monotonic() > deadline
             if late:
                 last["finish"] = "time"
             return late
 
-        stream = {"stream": True, "stream_options": {"include_usage": True}, "id_slot": self._number}
+        # An answer cut at its time never sees the last chunk, which has the usage; the timings come with every one.
+        stream: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}, "timings_per_token": True}
+        stream["id_slot"] = self._number
         self._server.handle_completions({**body, **stream}, receive)
         return {**last, "text": "".join(text)}
 
@@ -230,6 +232,18 @@ def _grammar_complaint(mark: int) -> str:
     except OSError:
         return ""
     return log.partition("llg error:")[2].strip().partition("\n")[0]
+
+
+def _counted(timings: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Count tokens by the timings of a chunk, as the usage would."""
+    if not timings:
+        return None
+    cached = int(timings.get("cache_n") or 0)
+    return {
+        "prompt_tokens": cached + int(timings.get("prompt_n") or 0),
+        "completion_tokens": int(timings.get("predicted_n") or 0),
+        "prompt_tokens_details": {"cached_tokens": cached},
+    }
 
 
 def _cached(answer: dict[str, Any]) -> int:
