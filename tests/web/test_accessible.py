@@ -33,7 +33,9 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 TEXT_ON = [
     *product(("ink", "soft", "accent"), ("page", "card")),
     *product(("ink", "soft"), ("tint", "code")),
-    *product(("ink", "accent"), ("accent-tint",)),
+    *product(("ink", "soft", "accent", "bad", "mid", "low"), ("accent-tint",)),
+    *product(("accent", "bad", "mid", "low"), ("tint",)),
+    *product(("bad", "mid", "low"), ("page",)),
     *product(("bad", "mid", "low"), ("card",)),
     *((tone, f"{tone}-tint") for tone in ("bad", "mid", "low")),
     *product(("ink",), ("m1", "m2", "m3", "m4")),
@@ -55,8 +57,14 @@ SMALL = """
     .map(([one, box]) => [`${box.width} x ${box.height}`, one.outerHTML.slice(0, 120)])
 """
 """Controls that are smaller than 24 px either way (WCAG 2.2, 2.5.8); a label belongs to its box. Links are axe's."""
-SHAPE_ON = [*product(("edge", "accent"), ("page", "card"))]
+SHAPE_ON = [*product(("edge", "accent", "bad", "mid", "low"), ("page", "card")), ("edge", "tint"), ("top-ink", "top")]
 """Borders of inputs, focus rings and marks of charts; 3 to 1 (1.4.11)."""
+WRITTEN_OUT = {
+    ("#2a1d00", "#ffd54a"),  # what says that a case is a draft
+    ("#0b1f3f", "#cfe3ff"),  # what says that a case is shown without proposals
+    *((label, "#000") for label in ("#fff", "#ff5a5a", "#ffc000", "#33ff00")),  # as TLP 2.0 has them
+}
+"""Text and ground that are the same in light and dark; 4.5 to 1."""
 
 
 def palettes() -> dict[str, dict[str, str]]:
@@ -85,6 +93,15 @@ def test_colours_keep_their_contrast(scheme: str):
     for least, pairs in ((4.5, TEXT_ON), (3.0, SHAPE_ON)):
         short = {pair: round(contrast(*(colours[name] for name in pair)), 2) for pair in pairs}
         assert {pair: ratio for pair, ratio in short.items() if ratio < least} == {}
+
+
+def test_no_colour_of_the_sheet_is_without_a_pair():
+    named = {name for pair in (*TEXT_ON, *SHAPE_ON) for name in pair}
+    assert set(palettes()["light"]) - named == {"line"}, "the line between rows says nothing"
+    rest = re.sub(r":root \{.*?\}", "", (STATIC / "casemate.css").read_text("utf-8"), flags=re.DOTALL)
+    found = set(re.findall(r"#[0-9a-f]{3,8}\b", rest)) - {"#ffffff22"}  # a veil over the page that one is on
+    assert found == {colour for pair in WRITTEN_OUT for colour in pair}
+    assert not [pair for pair in WRITTEN_OUT if contrast(*pair) < 4.5]
 
 
 @pytest.mark.browser

@@ -190,3 +190,18 @@ def test_times_are_of_one_zone_whatever_zone_the_sender_writes(ada: TestClient, 
     (number,) = answer.json()["groups"]
     group = ada.get(f"/api/v1/groups/{number}").json()
     assert (group["first_seen"], group["last_seen"]) == ("2026-03-02T01:00:00Z", "2026-03-02T04:30:00Z")
+
+
+def test_headers_that_name_no_address_are_refused(ada: TestClient, app: FastAPI, store: Store):
+    browser = TestClient(app, follow_redirects=False)
+    value, _session = store.people().sign_in("admin-red")
+    for odd in (b"[", b"[::1", b"a]b"):
+        for path in ("/", "/sign-in", "/healthz", "/api/v1/cases", "/nowhere"):
+            answer = ada.get(path, headers={b"Host": odd})
+            assert answer.status_code == 400, (path, odd)
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+    for odd in (b"http://[", b"http://]", b"null", b"\xff", b"https://elsewhere.example"):
+        headers = {b"Origin": odd, b"Cookie": f"casemate_session={value}".encode()}
+        assert browser.post("/sign-out", headers=headers).status_code == 403, odd
+        form = {"name": "admin-red", "password": "x"}
+        assert browser.post("/sign-in", data=form, headers={b"Origin": odd}).status_code == 403, odd

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
@@ -124,15 +124,28 @@ def _unknown(request: Request) -> Refused:
 
 
 async def _check_form_key(request: Request, session: Session) -> None:
-    origin = request.headers.get("origin", "")
-    if origin and urlsplit(origin).netloc != request.headers.get("host", ""):
-        raise Refused(403, "the request came from another site")
+    check_origin(request)
     given = request.headers.get(FORM_KEY_HEADER, "")
     if not given and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         value = (await request.form()).get(FORM_KEY, "")
         given = value if isinstance(value, str) else ""
     if not hmac.compare_digest(given.encode("utf-8", "replace"), session.form_key.encode()):
         raise Refused(403, "the form is too old or was not sent from here", "load the page again")
+
+
+def check_origin(request: Request) -> None:
+    """Refuse (403) what a browser says another site sent."""
+    origin = request.headers.get("origin", "")
+    if origin and split(origin).netloc != request.headers.get("host", ""):
+        raise Refused(403, "the request came from another site")
+
+
+def split(address: str) -> SplitResult:
+    """Take an address apart; nothing is in one that is none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 def _check_host(request: Request, site: Site) -> None:

@@ -4,9 +4,11 @@ import json
 import logging
 import secrets
 import time
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from casemate.web.doorkeeper import COOKIE
@@ -67,7 +69,9 @@ class Wrapping:
             await send(message)
 
         try:
-            if self._too_large(scope):
+            if not _names_a_host(scope):
+                await PlainTextResponse("the header `Host` names no host\n", 400)(scope, receive, wrapped)
+            elif self._too_large(scope):
                 await answer_problem(Request(scope), TOO_LARGE)(scope, receive, wrapped)
             else:
                 await self._app(scope, self._bounded(scope, receive), wrapped)
@@ -109,6 +113,15 @@ class Wrapping:
             "person": visit.person.name if visit else "",
         }
         LOG.info(json.dumps(line))
+
+
+def _names_a_host(scope: Scope) -> bool:
+    # Before anything else: whoever looks at the address of a request takes this header apart.
+    try:
+        urlsplit(f"//{Headers(scope=scope).get('host', '')}")
+    except ValueError:
+        return False
+    return True
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

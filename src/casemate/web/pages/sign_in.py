@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse
 
 from casemate.core.person import Person
 from casemate.store import Session
-from casemate.web.doorkeeper import COOKIE, Asked, address_of, site_of
+from casemate.web.doorkeeper import COOKIE, Asked, address_of, check_origin, site_of
 from casemate.web.pages.render import render_page
 from casemate.web.passwords import hash_password, password_holds, why_weak
 from casemate.web.problems import Refused
@@ -116,5 +116,6 @@ def inside(address: str) -> str:
 
 def _check_same_site(request: Request) -> None:
     # There is no session yet whose key a form could send; a browser says where the form came from.
+    check_origin(request)
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise Refused(403, "the form was sent from another site")
