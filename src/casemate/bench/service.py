@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,11 +39,26 @@ LOOKS = 20
 LINES_A_MB = 9_600
 
 
-def measure_service(data: Path, knowledge: Path, alerts: int, groups: int, big_mb: int) -> dict[str, Any]:
-    """Measure a service with one worker and no language model; everything lies in a temporary folder.
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the service is measured with: real alerts, repeated until there are `alerts`, streamed by `clients`.
 
-    `alerts` real alerts (repeated until there are so many) are streamed by one client. The inbox is measured with
-    `groups` groups of ten alerts each, the case with a log of `big_mb` MB and 10,000 observables.
+    The inbox is measured with `groups` groups of ten alerts each, the case with a log of `big_mb` MB and 10,000
+    observables.
+    """
+
+    alerts: int
+    groups: int
+    big_mb: int
+    workers: int = 1
+    clients: int = 1
+
+
+def measure_service(data: Path, knowledge: Path, load: Load, store: str = "") -> dict[str, Any]:
+    """Measure a service without a language model, in files of a temporary folder.
+
+    `store` is the URL of an empty database to measure in instead; what is measured stays in it. `WrongUsage` when
+    something is in it already.
     """
     source = data / ALERTS
     if not source.is_file():
@@ -49,10 +67,20 @@ def measure_service(data: Path, knowledge: Path, alerts: int, groups: int, big_m
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="casemate-bench-") as scratch:
         folder = Path(scratch)
-        results["stream"] = _measure_stream(folder, knowledge, lines, alerts)
-        results["inbox"] = _measure_inbox(folder, groups)
-        results["case"] = _measure_case(folder, knowledge, big_mb)
+        if store:
+            _check_empty(store)
+        results["stream"] = _measure_stream(
+            folder, store or f"sqlite:///{folder}/stream.sqlite", knowledge, lines, load
+        )
+        results["inbox"] = _measure_inbox(store or f"sqlite:///{folder}/inbox.sqlite", load.groups)
+        results["case"] = _measure_case(store or f"sqlite:///{folder}/case.sqlite", knowledge, load.big_mb)
     return results
+
+
+def _check_empty(url: str) -> None:
+    with Store.open(url) as store:
+        if store.head()[0]:
+            raise WrongUsage(f"{store.name} is not empty", way_out="make a database for this alone, and drop it after")
 
 
 def _real_alerts(source: Path) -> list[bytes]:
@@ -66,22 +94,25 @@ def _real_alerts(source: Path) -> list[bytes]:
     return lines
 
 
-def _measure_stream(folder: Path, knowledge: Path, lines: Sequence[bytes], count: int) -> dict[str, Any]:
-    url = f"sqlite:///{folder}/stream.sqlite"
-
-    def body() -> Iterator[bytes]:
+def _measure_stream(folder: Path, url: str, knowledge: Path, lines: Sequence[bytes], load: Load) -> dict[str, Any]:
+    def body(count: int) -> Iterator[bytes]:
         sent = 0
         while sent < count:
             some = lines[: min(len(lines), count - sent)]
             yield b"\n".join(some) + b"\n"
             sent += len(some)
 
-    with _served(url, workers=1) as client:
+    with _served(url, load.workers) as client, ThreadPoolExecutor(load.clients) as threads:
         started = time.perf_counter()
-        answer = client.post("/api/v1/evidence", content=body(), headers={"Content-Type": "application/x-ndjson"})
+        kind = {"Content-Type": "application/x-ndjson"}
+        shares = [len(range(place, load.alerts, load.clients)) for place in range(load.clients)]
+        answers = list(
+            threads.map(lambda count: client.post("/api/v1/evidence", content=body(count), headers=kind), shares)
+        )
         accepted = time.perf_counter() - started
-        if answer.status_code != 202:
-            raise StoreFailed(f"the service answered {answer.status_code}", way_out="see what it logged")
+        wrong = [answer.status_code for answer in answers if answer.status_code != 202]
+        if wrong:
+            raise StoreFailed(f"the service answered {wrong[0]}", way_out="see what it logged")
         while (
             client.get("/api/v1/jobs", params={"state": "waiting", "limit": 1}).json()["items"]
             or (client.get("/api/v1/jobs", params={"state": "leased", "limit": 1}).json()["items"])
@@ -92,10 +123,12 @@ def _measure_stream(folder: Path, knowledge: Path, lines: Sequence[bytes], count
         triaged = time.perf_counter() - started
     alone, looked_at, opened = _triage_alone(folder, url, knowledge)
     return {
-        "alerts": count,
+        "alerts": load.alerts,
+        "clients": load.clients,
+        "workers": load.workers,
         "groups": opened,
-        "accepted_per_s": count / accepted,
-        "triaged_per_s": count / triaged,
+        "accepted_per_s": load.alerts / accepted,
+        "triaged_per_s": load.alerts / triaged,
         "in_process_seconds": alone,
         "alerts_looked_at": looked_at,
         "ratio_to_in_process": alone / triaged,
@@ -103,7 +136,7 @@ def _measure_stream(folder: Path, knowledge: Path, lines: Sequence[bytes], count
 
 
 def _triage_alone(folder: Path, url: str, knowledge: Path) -> tuple[float, int, int]:
-    """Triage the same groups in this process, one after the other, without queue or server."""
+    """Triage the same groups in this process, one after the other, into a file, without queue or server."""
     with Store.open(url) as store, Store.open(f"sqlite:///{folder}/alone.sqlite") as fresh:
         jobs = store.cleared(Marking.RED).jobs(None, 1_000).rows
         texts = [b"\n".join(data for _name, data, _separate in store.queue().evidence(job)) + b"\n" for job in jobs]
@@ -120,8 +153,7 @@ def _source(name: str, data: bytes) -> Source:
     return Source(name, lambda: io.BytesIO(data))
 
 
-def _measure_inbox(folder: Path, groups: int) -> dict[str, Any]:
-    url = f"sqlite:///{folder}/inbox.sqlite"
+def _measure_inbox(url: str, groups: int) -> dict[str, Any]:
     began = datetime(2026, 1, 1, tzinfo=UTC)
     with Store.open(url) as store:
         for start in range(0, groups, 500):
@@ -143,8 +175,7 @@ def _made_up(group: int, began: datetime) -> Alert:
     return Alert(b"{}", f"rule {group % 900}", f"host-{group}", "said", "bench", group % 6, time)
 
 
-def _measure_case(folder: Path, knowledge: Path, big_mb: int) -> dict[str, Any]:
-    url = f"sqlite:///{folder}/case.sqlite"
+def _measure_case(url: str, knowledge: Path, big_mb: int) -> dict[str, Any]:
     text = b"".join(_log_line(number) for number in range(big_mb * LINES_A_MB))
     with Store.open(url) as store, Knowledge.open(knowledge) as known:
         tools = Tools(Policy(), known, Scanner())
@@ -187,20 +218,22 @@ def _look(ask: Callable[[], httpx.Response], times: int = LOOKS) -> float:
 @contextlib.contextmanager
 def _served(url: str, workers: int) -> Iterator[httpx.Client]:
     with Store.open(url) as store:
-        store.people().add("bench", "bench", Role.ADMIN, Marking.RED, None)
-        token = store.people().add_token("bench", "bench", "bench", RIGHTS)
-    command = [sys.executable, "-m", "casemate", "serve", "--port", "0", "--store", url, "--workers", str(workers)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603 - our own program
+        name = f"bench-{len(store.people().accounts())}"
+        store.people().add("bench", name, Role.ADMIN, Marking.RED, None)
+        token = store.people().add_token("bench", name, "bench", RIGHTS)
+    command = [sys.executable, "-m", "casemate", "serve", "--port", "0", "--workers", str(workers)]
+    named = {**os.environ, "CASEMATE_STORE": url}  # a list of processes shows arguments, and a URL may hold a password
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=named)  # noqa: S603 - our own program
     assert process.stdout is not None
     assert process.stderr is not None
-    ready = threading.Event()
-    threading.Thread(target=_listen_for_worker, args=(process.stderr, ready), daemon=True).start()
+    ready = threading.Semaphore(0)
+    threading.Thread(target=_listen_for_workers, args=(process.stderr, ready), daemon=True).start()
     try:
         address = process.stdout.readline().decode().strip().rpartition(" ")[2]
         if not address:
             raise StoreFailed("the service did not start", way_out="run `casemate serve` and read what it says")
-        if workers:
-            ready.wait(120)
+        for _ in range(workers):
+            ready.acquire(timeout=120)
         with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=600) as client:
             yield client
     finally:
@@ -208,8 +241,8 @@ def _served(url: str, workers: int) -> Iterator[httpx.Client]:
         process.wait(120)
 
 
-def _listen_for_worker(log: Any, ready: threading.Event) -> None:
+def _listen_for_workers(log: Any, ready: threading.Semaphore) -> None:
     for line in log:
         with contextlib.suppress(ValueError):
             if json.loads(line).get("is") == "ready":
-                ready.set()
+                ready.release()

@@ -34,6 +34,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     service.add_argument("--alerts", type=int, default=20_000, metavar="N", help="alerts streamed (default: 20000)")
     service.add_argument("--groups", type=int, default=10_000, metavar="N", help="groups in the inbox (default: 10000)")
     service.add_argument("--big-mb", type=int, default=100, metavar="MB", help="log of the big case (default: 100)")
+    service.add_argument("--workers", type=int, default=1, metavar="N", help="worker processes (default: 1)")
+    service.add_argument("--clients", type=int, default=1, metavar="N", help="clients that stream (default: 1)")
+    service.add_argument(
+        "--store", default="", metavar="URL", help="an empty database (default: files that are removed)"
+    )
     logs = names.add_parser("logs", help="grouping of log lines on the Loghub samples, drain3 beside it")
     logs.add_argument("--data", required=True, metavar="FOLDER", help="a folder with loghub*.tar.gz, or unpacked")
     for name in (extract, gold, commands, logs, service):
@@ -90,9 +95,10 @@ def _commands(arguments: argparse.Namespace, data: Path) -> dict[str, Any]:
 
 
 def _service(arguments: argparse.Namespace, data: Path) -> dict[str, Any]:
-    from casemate.bench.service import measure_service
+    from casemate.bench.service import Load, measure_service
 
-    return measure_service(data, knowledge_path(), arguments.alerts, arguments.groups, arguments.big_mb)
+    load = Load(arguments.alerts, arguments.groups, arguments.big_mb, arguments.workers, arguments.clients)
+    return measure_service(data, knowledge_path(), load, arguments.store)
 
 
 def _print(results: Mapping[str, Any], indent: str = "") -> None:
