@@ -128,6 +128,13 @@ def test_a_lease_that_ran_out_is_lost_and_stores_nothing(store: Store, clock: Cl
     assert store.verify_audit() == ()
 
 
+@pytest.mark.parametrize("host", [socket.gethostname(), f"{socket.gethostname()}-0123456789ab"])
+def test_a_host_of_the_same_name_is_another_host(store: Store, host: str):
+    hand(store, alert("a"))
+    assert store.queue().take(f"{host}/{2**22 + 1}/x") is not None
+    assert store.queue().take(owner_name("y")) is None, "of a process of another host nobody here can tell"
+
+
 def test_the_job_of_a_dead_process_is_free_at_once(store: Store):
     hand(store, alert("a"))
     dead = owner_name("x").split("/")

@@ -1,7 +1,6 @@
 """Which job a worker gets next, and who has it: the port, and the lease table that serves one file."""
 
 import os
-import socket
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -10,7 +9,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from casemate.audit.chain import write_time
 from casemate.core.alert import JobState, Lease
-from casemate.store.processes import is_alive
+from casemate.store.processes import host_name, is_alive
 from casemate.store.tables import jobs
 
 PROCESS_DIGITS = 10
@@ -91,12 +90,12 @@ def leased(connection: Connection) -> Sequence[Any]:
 
 def owner_name(nonce: str) -> str:
     """Name this process as the owner of leases."""
-    return f"{socket.gethostname()}/{os.getpid()}/{nonce}"
+    return f"{host_name()}/{os.getpid()}/{nonce}"
 
 
 def is_here(owner: str | None) -> bool:
     """Say whether an owner is or was a process of this host."""
-    return (owner or "").partition("/")[0] == socket.gethostname()
+    return (owner or "").partition("/")[0] == host_name()
 
 
 def is_dead(owner: str | None) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from casemate.core.text import Chunk
 from casemate.store.database import Database
 from casemate.store.packing import encode, pack, storable
 from casemate.store.pieces import pieces_to_json
-from casemate.store.processes import is_alive
+from casemate.store.processes import host_name, is_alive
 from casemate.store.tables import chunks, text_names, texts
 
 FLUSH_BYTES = 4 * 1024 * 1024  # of packed rows, gathered before they are written in one short transaction
@@ -191,7 +190,7 @@ def put_texts(connection: Connection, reading: str, edition: str, whole: Sequenc
 def _begin(connection: Connection, reading: str, digest: str | None) -> int:
     row = {
         "reading": reading,
-        "host": socket.gethostname(),
+        "host": host_name(),
         "process": os.getpid(),
         "begun": write_time(datetime.now(UTC)),
         "digest": digest,
@@ -228,7 +227,7 @@ def clear_if_abandoned(database: Database) -> None:
 
 def _dead_texts(connection: Connection) -> list[int]:
     old = write_time(datetime.now(UTC) - ABANDONED)
-    here = socket.gethostname()
+    here = host_name()
     rows = connection.execute(_UNFINISHED).all()
     return [row.id for row in rows if (not is_alive(row.process) if row.host == here else row.begun < old)]
 
