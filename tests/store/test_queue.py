@@ -18,6 +18,7 @@ from casemate.core.person import Right, Role
 from casemate.policy import Limits
 from casemate.store import GroupQuery, LeaseLost, Store, owner_name
 from casemate.store.handout import is_dead
+from casemate.store.processes import host_name
 
 from .samples import NOW, case, reviewed, saved
 
@@ -316,7 +317,7 @@ def test_an_attempt_that_failed_is_made_again_and_the_last_one_leaves_its_reason
     assert store.verify_audit() == ()
 
 
-HOST = st.sampled_from(["", socket.gethostname(), "elsewhere"])
+HOST = st.sampled_from(["", host_name(), "elsewhere"])
 PROCESS = st.one_of(st.text(max_size=12), st.integers(-5, 10**30).map(str), st.sampled_from(["²", "٣", "9" * 5000]))
 
 
@@ -324,20 +325,20 @@ PROCESS = st.one_of(st.text(max_size=12), st.integers(-5, 10**30).map(str), st.s
 def test_any_name_of_an_owner_is_read_and_one_that_is_not_ours_is_not_dead(host: str, process: str, rest: str):
     for owner in (f"{host}/{process}{rest}", host + process, None):
         dead = is_dead(owner)
-        assert not dead or (owner or "").startswith(f"{socket.gethostname()}/")
+        assert not dead or (owner or "").startswith(f"{host_name()}/")
 
 
 def test_a_process_that_lives_is_not_dead_and_one_that_ended_is():
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    assert is_dead(f"{socket.gethostname()}/{ended.pid}/x")
+    assert is_dead(f"{host_name()}/{ended.pid}/x")
     assert not is_dead(owner_name("x"))
     assert not is_dead(f"elsewhere/{ended.pid}/x")
 
 
 def test_a_job_of_an_owner_that_no_casemate_named_is_free_when_its_lease_is_over(store: Store, clock: Clock):
     hand(store, alert("a"))
-    taken = store.queue().take(f"{socket.gethostname()}/no number/x")
+    taken = store.queue().take(f"{host_name()}/no number/x")
     assert taken is not None
     assert store.queue().take(owner_name("y")) is None
     clock.passes(store, hours=1)
