@@ -3,6 +3,7 @@ import shutil
 import sqlite3
 import stat
 import threading
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -158,7 +159,9 @@ def test_a_key_of_another_installation_is_kept_aside(home: Path, tmp_path: Path)
         assert store.case("o1") is None
 
 
-@pytest.mark.parametrize("change", ["database", "manifest", "missing", "outside", "newer"])
+@pytest.mark.parametrize(
+    "change", ["database", "manifest", "missing", "unnamed", "outside", "absolute", "hostile", "newer"]
+)
 def test_a_backup_that_is_not_what_it_says_is_refused_before_anything_is_moved(
     home: Path, tmp_path: Path, change: str
 ) -> None:
@@ -171,11 +174,19 @@ def test_a_backup_that_is_not_what_it_says_is_refused_before_anything_is_moved(
         (folder / "manifest.json").write_text("[]")
     elif change == "missing":
         (folder / "audit/key").unlink()
+    elif change == "unnamed":
+        del manifest["files"]["audit/key"]
+        (folder / "audit/key").unlink()
     elif change == "outside":
         manifest["files"]["../../etc/passwd"] = "0" * 64
+    elif change == "absolute":
+        manifest["database"] = "/etc/passwd"
+        manifest["files"]["/etc/passwd"] = sha256(Path("/etc/passwd").read_bytes()).hexdigest()
+    elif change == "hostile":
+        manifest["time"] = "\x1b]0;owned\x07"
     else:
         manifest["layout"] += 1
-    if change in {"outside", "newer"}:
+    if change in {"unnamed", "outside", "absolute", "hostile", "newer"}:
         (folder / "manifest.json").write_text(json.dumps(manifest))
     before = sorted(home.rglob("*"))
     with pytest.raises(StoreFailed if change == "newer" else NotTrusted):

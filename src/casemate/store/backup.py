@@ -29,6 +29,7 @@ MANIFEST = "manifest.json"
 FORMAT = "casemate-backup-1"
 AUDIT = "audit"
 POLICY = "policy.toml"
+_NEEDED = tuple(f"{AUDIT}/{one}" for one in (KEY_FILE, PUBLIC_KEY_FILE, CHECKPOINT_FILE))
 RESTORED = "store.restored"
 """The action of the audit event that tells of a way back."""
 
@@ -74,7 +75,7 @@ def back_up(store: Store, folder: Path, policy: Path | None, actor: str, limits:
         if policy is not None:
             _copy(policy, folder / POLICY)
         event, digest = _verified(folder, name, limits)
-        names = [name, *(f"{AUDIT}/{one}" for one in (KEY_FILE, PUBLIC_KEY_FILE, CHECKPOINT_FILE))]
+        names = [name, *_NEEDED]
         files = {one: _digest(folder / one) for one in [*names, *([POLICY] if policy is not None else [])]}
         manifest = Manifest(FORMAT, __version__, 1 + len(STEPS), write_time(now), name, event, digest, files)
         _write(folder / MANIFEST, json.dumps(asdict(manifest), indent=1).encode() + b"\n")
@@ -102,12 +103,14 @@ def read_manifest(folder: Path) -> Manifest:
         raw = json.loads((folder / MANIFEST).read_bytes())
         manifest = Manifest(**raw)
         files = dict(manifest.files)
-        plain = all(isinstance(text, str) for pair in files.items() for text in pair)
+        told = (manifest.version, manifest.database, manifest.digest, *files, *files.values())
+        plain = all(isinstance(text, str) for text in told)
+        datetime.fromisoformat(manifest.time)  # a time and nothing else: it is shown
         names = {Path(name) for name in files} | {Path(manifest.database)}
         if manifest.format != FORMAT or not plain or any(name.is_absolute() or ".." in name.parts for name in names):
             raise ValueError(FORMAT)
         if (
-            manifest.database not in files
+            not {manifest.database, *_NEEDED} <= set(files)
             or not isinstance(manifest.event, int)
             or not isinstance(manifest.layout, int)
         ):
