@@ -23,6 +23,7 @@ from pathlib import Path
 
 from casemate.core.digest import Digest
 from casemate.core.errors import CasemateError, EngineFailed, NotTrusted, WrongUsage
+from casemate.core.plain import plain
 from casemate.pipeline.bulk_parts import was_begun
 from casemate.pipeline.bulk_work import Item, Setup, name_part, open_tools, work
 from casemate.pipeline.tools import Tools
@@ -30,9 +31,15 @@ from casemate.policy import Limits
 from casemate.store.processes import is_alive
 
 PREFIX = "casemate-bulk-"
+DRIVER_LOG = "driver.log"
 LOOPBACK = "127.0.0.2"  # Ray turns 127.0.0.1 into the address that other hosts know this one by
 STARTS = 3
 STOP_SECONDS = 5.0  # Ray would take up to 30; nothing is in it that anybody needs
+REACH_SECONDS = 20.0
+SAID = 200
+CLUSTER = (
+    "name the address that `ray start --head` printed, with the cluster's own RAY_AUTH_* settings; see docs/bulk.md"
+)
 WAY_OUT = "run it again, with a short $TMPDIR and more limits.bulk_start_seconds on a busy host; see docs/bulk.md"
 
 QUIET = {
@@ -111,11 +118,14 @@ class RayEngine:
     def _connected(self) -> Iterator[None]:
         with ExitStack() as stack:
             stack.enter_context(_environment(QUIET if self.address else {**QUIET, **_closed(self.limits)}))
+            stack.enter_context(_own_words_apart(self.folder / DRIVER_LOG))
             import ray
 
             for attempt in range(1, STARTS + 1):
                 with ExitStack() as tried:
                     try:
+                        if self.address:
+                            _reach(self.address)
                         address = self.address or tried.enter_context(_own_ray(self.workers, self.limits, self.folder))
                         tried.callback(ray.shutdown)
                         with chdir(self.folder):  # workers would import modules from the folder that we are in
@@ -126,13 +136,43 @@ class RayEngine:
                                 log_to_driver=False,
                             )
                     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError, EngineFailed) as error:
-                        if attempt == STARTS or self.address:
-                            reason = f"Ray cannot be reached or did not start ({type(error).__name__})"
+                        if self.address:
+                            reason = f"no Ray of ours at {self.address} ({type(error).__name__}){self._last_words()}"
+                            raise EngineFailed(reason, way_out=CLUSTER) from error
+                        if attempt == STARTS:
+                            reason = f"Ray did not start ({type(error).__name__}){self._last_words()}"
                             raise EngineFailed(reason, way_out=WAY_OUT) from error
                         continue
                     stack.push(tried.pop_all())
                     break
             yield
+
+    def _last_words(self) -> str:
+        with suppress(OSError):
+            words = (self.folder / DRIVER_LOG).read_bytes().decode("utf-8", "replace").strip().rpartition("\n")[2]
+            return f": {plain(words.rpartition('] ')[2])[:SAID]}" if words else ""
+        return ""
+
+
+@contextmanager
+def _own_words_apart(log: Path) -> Iterator[None]:
+    """Let what Ray's own code writes past Python to standard error go to a log, which is gone with the run.
+
+    No setting of Ray 2.60 keeps it from that. What Python writes goes where it went.
+    """
+    shown = sys.stderr
+    shown.flush()
+    person = os.dup(2)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    sys.stderr = os.fdopen(os.dup(person), "w", encoding=shown.encoding, errors=shown.errors, buffering=1)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(person, 2)
+        os.close(person)
+        sys.stderr = shown
 
 
 @cache
@@ -199,6 +239,12 @@ def _own_ray(workers: int, limits: Limits, folder: Path) -> Iterator[str]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # whatever is left of it
         process.wait()
+
+
+def _reach(address: str) -> None:
+    """Open a connection and close it: Ray would try for five minutes."""
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
 
 
 def _free_ports(count: int) -> list[int]:
