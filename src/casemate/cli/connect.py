@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from casemate.cli.home import add_store_option, home, open_policy, open_store, open_store_to_read, store_url
+from casemate.cli.stopping import stop_with_input, stopped_by_signals
 from casemate.cli.terminal import tell, visible
 from casemate.core.errors import WrongUsage
 
@@ -180,7 +180,7 @@ def _push(arguments: argparse.Namespace, settings: "Incoming | Outgoing", policy
 def _once(chosen: "Sequence[Incoming | Outgoing]", policy: "Policy", store: "Store") -> int:
     from casemate.connectors.running import try_round
 
-    stopping = _stopped_by_signals()
+    stopping = stopped_by_signals()
     turns = _turns(chosen, policy, store, stopping, patient=False)
     done = []
     for turn in turns:
@@ -195,27 +195,14 @@ def _run(
 ) -> int:
     from casemate.connectors.running import run_until_stopped
 
-    stopping = _stopped_by_signals()
+    stopping = stopped_by_signals()
     if arguments.while_input:
-        threading.Thread(target=_wait_for_end, args=(stopping,), daemon=True).start()
+        stop_with_input(stopping)
     turns = _turns(chosen, policy, store, stopping, patient=True)
     tell(f"casemate connects: {', '.join(turn.name for turn in turns)}")
     run_until_stopped(turns, stopping, _log, policy.limits.connector_pause_seconds)
     tell("casemate connects no more")
     return 0
-
-
-def _stopped_by_signals() -> threading.Event:
-    stopping = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda _number, _frame: stopping.set())
-    return stopping
-
-
-def _wait_for_end(stopping: threading.Event) -> None:
-    while os.read(0, 4096):
-        pass
-    stopping.set()
 
 
 def _log(name: str, what: str, sentence: str) -> None:

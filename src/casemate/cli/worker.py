@@ -3,9 +3,7 @@
 import argparse
 import json
 import os
-import signal
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 from casemate.cli.home import (
@@ -16,6 +14,7 @@ from casemate.cli.home import (
     open_policy,
     open_store,
 )
+from casemate.cli.stopping import stop_with_input, stopped_by_signals
 
 if TYPE_CHECKING:
     from casemate.core.alert import Job
@@ -35,11 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
     from casemate.pipeline.worker import Worker
     from casemate.stages.extract.scanner import Scanner
 
-    stopping = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda _number, _frame: stopping.set())
+    stopping = stopped_by_signals()
     if arguments.while_input:
-        threading.Thread(target=_wait_for_end, args=(stopping,), daemon=True).start()
+        stop_with_input(stopping)
     policy = open_policy(arguments)
     with (
         open_knowledge() as knowledge,
@@ -51,12 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
         Worker(store, tools, stopping, _log).run()
     _log("stopped")
     return 0
-
-
-def _wait_for_end(stopping: threading.Event) -> None:
-    while os.read(0, 4096):
-        pass
-    stopping.set()
 
 
 def _log(what: str, job: "Job | None" = None) -> None:

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 
 from casemate.core.assessment import Sentence
+from casemate.core.finding import Finding
 from casemate.core.issue import Issue, Severity
 from casemate.core.observable import Observable
+from casemate.core.text import Texts
 from casemate.core.words import counted
 from casemate.pipeline.asking import Asking, Told, ask
 from casemate.pipeline.tools import Tools
 from casemate.stages.generate import choose_adapter
 from casemate.stages.validate import Excerpt
-from casemate.tasks.gravest import passed_over
-from casemate.tasks.summary import PART, TASK
+from casemate.tasks.gravest import must_tell, passed_over
+from casemate.tasks.summary import PART, TASK, TITLE
 from casemate.tasks.task import Sheet
 
 
@@ -22,6 +24,17 @@ def ask_model(
     adapter = choose_adapter(tools.model, [TASK.adapter]) if tools.model else ""
     asking = Asking(seed, run, frozenset(item.value for item in observables), adapter=adapter)
     return ask(PART, excerpts, asking, tools)
+
+
+def summarise(
+    told: Told, composed: tuple[Sentence, ...], findings: Sequence[Finding], tools: Tools, texts: Texts
+) -> tuple[tuple[Sentence, ...], tuple[Issue, ...]]:
+    """Choose the summary of a case from what a model told and what code composed; `findings` the gravest first."""
+    sheet = Sheet(TITLE, composed, PART, must_tell=must_tell(findings))
+    beginning = ("summary-composed", "the summary is composed from the findings")
+    chosen, why = choose_sentences(told, sheet, tools.model.name if tools.model else "", beginning)
+    kept, forged = keep_verbatim(chosen, texts, tools)
+    return kept, (*why, *forged)
 
 
 def choose_sentences(
@@ -53,3 +66,17 @@ def choose_sentences(
         reason = f"of {proposed} that {model_name} proposed, the evidence carries {told.proposed - told.dropped}"
     code, beginning = composed
     return sheet.composed, (Issue(code, Severity.NOTE, f"{beginning}: {reason}"),)
+
+
+def keep_verbatim(
+    sentences: Sequence[Sentence], texts: Texts, tools: Tools
+) -> tuple[tuple[Sentence, ...], tuple[Issue, ...]]:
+    """Leave out every sentence that cites what the stored text does not say, with issues that tell it."""
+    kept: list[Sentence] = []
+    issues: list[Issue] = []
+    for one in sentences:
+        faults = tools.defences.verify(one.citations, texts)
+        issues += faults
+        if not faults:
+            kept.append(one)
+    return tuple(kept), tuple(issues)

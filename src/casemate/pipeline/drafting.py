@@ -1,17 +1,16 @@
 """Write a draft for a task: ask the model part by part, keep what the evidence carries, compose the rest by code."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from casemate import __version__
-from casemate.core.assessment import Sentence
 from casemate.core.digest import digest_value
 from casemate.core.draft import Draft, Section
 from casemate.core.issue import Issue
 from casemate.core.text import Texts
 from casemate.pipeline.asking import Asking, Told, read_all
-from casemate.pipeline.assessing import choose_sentences
+from casemate.pipeline.assessing import choose_sentences, keep_verbatim
 from casemate.pipeline.tools import Tools
 from casemate.stages.generate import choose_adapter
 from casemate.stages.validate import check_citations
@@ -49,12 +48,13 @@ def draft(
         name = tools.model.name if tools.model else ""
         sentences, why = choose_sentences(told, sheet, name, composed, failed=total.failed)
         total += told
-        good, forged = _keep_verbatim(sentences, texts, tools)
+        good, forged = keep_verbatim(sentences, texts, tools)
         if good:
             sections.append(Section(sheet.title, good))
         issues += [*told.issues, *why, *forged]
-    facts = tuple(one for one in material.facts if not check_citations(one.citations, texts))
-    issues += [issue for one in material.facts for issue in check_citations(one.citations, texts)]
+    faults = [check_citations(one.citations, texts) for one in material.facts]
+    facts = tuple(one for one, wrong in zip(material.facts, faults, strict=True) if not wrong)
+    issues += [issue for wrong in faults for issue in wrong]
     model = tools.model
     return Draft(
         task=task.name,
@@ -105,10 +105,3 @@ def _ask(task: Task, sheet: Sheet, asking: Asking, tools: Tools, progress: Progr
         asking.seed, asking.run, asking.seen, given=sheet.given, question=asking.question, adapter=asking.adapter
     )
     return read_all(task, sheet.part, sheet.excerpts, own, tools, progress)
-
-
-def _keep_verbatim(
-    sentences: Sequence[Sentence], texts: Texts, tools: Tools
-) -> tuple[tuple[Sentence, ...], tuple[Issue, ...]]:
-    issues = [issue for one in sentences for issue in tools.defences.verify(one.citations, texts)]
-    return tuple(one for one in sentences if not tools.defences.verify(one.citations, texts)), tuple(issues)

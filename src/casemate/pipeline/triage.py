@@ -9,20 +9,20 @@ from typing import BinaryIO
 from casemate import __version__
 from casemate.audit import NewAuditEvent
 from casemate.core.alert import Lease
-from casemate.core.assessment import Assessment, Sentence
+from casemate.core.assessment import Assessment
 from casemate.core.case import Case, Run, State, TimelineEntry
 from casemate.core.digest import digest_value
 from casemate.core.errors import NothingRead
 from casemate.core.evidence import Evidence
 from casemate.core.feature import Feature
-from casemate.core.finding import Citation, Finding
+from casemate.core.finding import Finding
 from casemate.core.issue import Issue, Severity
 from casemate.core.marking import Marking, strictest
 from casemate.core.observable import Observable
 from casemate.core.text import Texts
 from casemate.core.words import counted
 from casemate.pipeline.asking import Told
-from casemate.pipeline.assessing import ask_model, choose_sentences
+from casemate.pipeline.assessing import ask_model, summarise
 from casemate.pipeline.metering import meter
 from casemate.pipeline.reading import Reading, edition_of, read_source
 from casemate.pipeline.receiving import Received, receive
@@ -35,9 +35,7 @@ from casemate.stages.validate import check_citations
 from casemate.store import Held, Store
 from casemate.tasks.composing import compose_summary
 from casemate.tasks.excerpts import choose_excerpts
-from casemate.tasks.gravest import must_tell
-from casemate.tasks.summary import PART, TITLE, citer
-from casemate.tasks.task import Sheet
+from casemate.tasks.summary import PART, citer
 from casemate.tasks.triage.findings import finding_of_times, merge_findings
 from casemate.tasks.triage.judging import add_judgement, judgement_differs
 from casemate.tasks.triage.named import findings_of_ids, name_techniques
@@ -189,12 +187,7 @@ def _make_case(
         excerpts = choose_excerpts(evidence, findings, timeline, texts, tools.defences.leave_out)
         told = ask_model(excerpts, observables, tools, order.seed, case_id)
     composed = compose_summary(evidence, timeline, findings, observables, cite)
-    sheet = Sheet(TITLE, composed, PART, must_tell=must_tell(findings))
-    name = tools.model.name if tools.model else ""
-    summary, why = choose_sentences(
-        told, sheet, name, ("summary-composed", "the summary is composed from the findings")
-    )
-    summary, forged = _keep_verbatim_sentences(summary, texts, tools.defences.verify)
+    summary, why = summarise(told, composed, findings, tools, texts)
 
     proposal = propose(findings, timeline, observables)
     differing = judgement_differs(proposal, findings)
@@ -213,7 +206,7 @@ def _make_case(
         passages=passages,
         assessment=Assessment(summary, add_judgement(proposal, findings), ask_next(findings, observables)),
         related=related,
-        issues=(*issues, *tools.specialists.issues(), *broken, *told.issues, *why, *forged, *differing),
+        issues=(*issues, *tools.specialists.issues(), *broken, *told.issues, *why, *differing),
         run=_record_run(order, tools, told, len(told.sentences)),
     )
 
@@ -271,13 +264,6 @@ def _keep_verbatim(findings: Sequence[Finding], texts: Texts) -> tuple[tuple[Fin
         if good:
             kept.append(replace(finding, citations=good))
     return tuple(kept), tuple(issues)
-
-
-def _keep_verbatim_sentences(
-    summary: Sequence[Sentence], texts: Texts, verify: Callable[[Iterable[Citation], Texts], tuple[Issue, ...]]
-) -> tuple[tuple[Sentence, ...], tuple[Issue, ...]]:
-    issues = [issue for sentence in summary for issue in verify(sentence.citations, texts)]
-    return tuple(sentence for sentence in summary if not verify(sentence.citations, texts)), tuple(issues)
 
 
 def features_of_case(

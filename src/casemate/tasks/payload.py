@@ -134,7 +134,8 @@ def _facts(layer: Layer, quote_chars: int) -> list[Fact]:
     """Tell what a layer is, and the observables in it that can be looked for."""
     around = (layer.around,) if layer.around else ()
     chain = " > ".join(layer.layers) or "as it came in"
-    facts = [Fact("layer", f"{chain}: {layer.kind}, {layer.size:,} bytes, sha256 {layer.digest}", around)]
+    told = f"{_came_in(layer)}, {chain}: {layer.kind}, {layer.size:,} bytes, sha256 {layer.digest}"
+    facts = [Fact("layer", told, around)]
     if layer.layers:
         shown = layer.text[:_SHOWN] + ("…" if len(layer.text) > _SHOWN else "")
         facts.append(Fact("decoded", shown, around))

@@ -11,7 +11,6 @@ from casemate.stages.extract.tlds import CLASSIC, FILE_EXTENSIONS, known_suffix
 from casemate.stages.extract.urls import read_path_after
 
 _NAME_BACK = re.compile(r"[\w-]+(?:\.[\w-]+)+")  # read backwards, which changes nothing
-_LOCAL = r"[\w.!#$%&'*+/=?^{|}~-]"
 _LOCAL_BACK = re.compile(r"[\w.+%&'=^~-]{1,64}")  # read backwards
 _AT_BACK = re.compile(rf"(?<![\w.+%&=^~-])([\w.+%&=^~-]{{1,64}})({ANY_AT})\Z")
 _DEFANGED_NAME = re.compile(rf"(?<![\w-])[\w-]{{1,63}}(?:{ANY_DOT}[\w-]{{1,63}}){{1,40}}")

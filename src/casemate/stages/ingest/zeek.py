@@ -5,7 +5,7 @@ Source of the names: the Zeek documentation, "Log files" (Book of Zeek) and `bas
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from casemate.stages.ingest.record import Placed, Record
 from casemate.stages.ingest.times import time_of
@@ -124,7 +124,6 @@ class ZeekTable:
     names: tuple[str, ...] = ()
     unset: str = "-"
     empty: str = "(empty)"
-    _set: str = field(default=",")
 
     def take(self, start: int, line: str) -> Sequence[Placed]:
         """Read a header line or a record."""

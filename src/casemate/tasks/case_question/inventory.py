@@ -1,7 +1,7 @@
 """What the records of a case carry: every value of every attribute, how often, and when first and last."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from casemate.core.digest import Digest
@@ -94,10 +94,3 @@ def _told(tallies: dict[str, _Tally]) -> Iterator[Seen]:
     for value, tally in tallies.items():
         if tally.first_span is not None and tally.last_span is not None:
             yield Seen(value, tally.count, tally.first, tally.last, tally.first_span, tally.last_span)
-
-
-def shorten(seen: Seen, most: int) -> Seen:
-    """Cut the places to what a citation may quote."""
-    first = replace(seen.first_span, end=min(seen.first_span.end, seen.first_span.start + most))
-    last = replace(seen.last_span, end=min(seen.last_span.end, seen.last_span.start + most))
-    return replace(seen, first_span=first, last_span=last)

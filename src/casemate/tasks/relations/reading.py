@@ -19,7 +19,6 @@ MOST_UNITS = 20_000
 
 _HEADING = re.compile(r"(?i)\b(?:c2|c&c|command[- ]and[- ]control)\b[^\n:]{0,40}:\s*$")
 _ITEM = re.compile(r"^\s*(?:[-*•–]|\d{1,3}[.)])?\s*(?=\S)")
-_SOFT_BREAK = re.compile(r"(?<![.:;!?\n])\n(?=[a-z(])")
 
 
 @dataclass(frozen=True, slots=True)
