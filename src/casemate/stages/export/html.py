@@ -12,19 +12,17 @@ from casemate.core.case import Case
 from casemate.core.draft import Draft
 from casemate.core.finding import Finding
 from casemate.core.marking import Marking
-from casemate.core.plain import plain
 from casemate.core.text import Texts
 from casemate.policy import Limits
 from casemate.stages.export import draft_form, view
 from casemate.stages.export.chart import chart_of
+from casemate.stages.export.escaping import make_environment
 from casemate.stages.export.excerpts import excerpts_of
-from casemate.stages.export.plain import defang
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
 _FOLDER = Path(__file__).parent
-_TONES = {"critical": "bad", "fatal": "bad", "high": "bad", "medium": "mid", "low": "low"}
 
 
 def render_html(case: Case, texts: Texts, drafts: Sequence[Draft] = ()) -> bytes:
@@ -76,33 +74,10 @@ def render_draft_html(draft: Draft) -> bytes:
 
 @cache
 def _environment() -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import FileSystemLoader
 
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    environment.globals.update(
-        public_id=view.public_id,
-        name_of=view.name_of,
-        likelihood=view.likelihood,
-        severity_word=view.severity_word,
-        disposition_word=view.disposition_word,
-        priority_word=lambda priority: view.PRIORITIES.get(priority, ""),
-        entity=view.entity,
-        defang=defang,
-        tone=lambda severity: _TONES.get(view.severity_word(severity), "none"),
-        strength=_strength,
-        number_notes=draft_form.number_notes,
-        marks_of=draft_form.marks_of,
-        basis_words=draft_form.basis_words,
-        draft_facts=draft_form.draft_facts,
-        heading=draft_form.heading,
-    )
+    environment = make_environment(FileSystemLoader(_FOLDER))
+    environment.globals["strength"] = _strength
     environment.filters["minute"] = _minute
     environment.filters["second"] = _second
     environment.filters["clock"] = _clock
@@ -126,13 +101,6 @@ def _trusted(text: str) -> object:
     from markupsafe import Markup
 
     return Markup(text)  # noqa: S704 - our own style sheet; nothing of the case is in it
-
-
-def _shown(value: object) -> object:
-    """Make every string that a template shows plain; markup of our own macros stays as it is."""
-    from markupsafe import Markup
-
-    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _print_margins(marking: Marking, *, reviewed: bool) -> str:

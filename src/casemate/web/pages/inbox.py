@@ -1,10 +1,11 @@
 """The inbox (what waits to be looked at), one group of it, and the list of all cases."""
 
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 
 from casemate.core.alert import GroupState
 from casemate.core.assessment import Disposition
@@ -32,57 +33,51 @@ Cursor = Annotated[str, Query(max_length=400)]
 Member = TypeVar("Member", bound=StrEnum)
 
 
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What both lists can be filtered by, as the form sends it; empty is everything."""
+
+    q: Words = ""
+    priority: Choice = ""
+    disposition: Choice = ""
+    marking: Choice = ""
+    state: Choice = ""
+
+
+Filtered = Annotated[Filters, Depends()]
+
+
 def show_inbox(
-    request: Request,
-    visit: Asked,
-    q: Words = "",
-    priority: Choice = "",
-    disposition: Choice = "",
-    marking: Choice = "",
-    state: Choice = "",
-    age: Choice = "",
-    closed: Choice = "",
-    after: Cursor = "",
+    request: Request, visit: Asked, filters: Filtered, age: Choice = "", closed: Choice = "", after: Cursor = ""
 ) -> Response:
     """Show alert groups, the most urgent first; a form without scripts filters them."""
+    since, before = _seen(age)
     wanted = GroupQuery(
-        None if closed or state == GroupState.CLOSED else True,
-        _chosen(GroupState, state),
-        _chosen(Disposition, disposition),
-        _chosen(Marking, marking),
-        _priority(priority),
-        q,
-        *_seen(age),
+        open=None if closed or filters.state == GroupState.CLOSED else True,
+        state=_chosen(GroupState, filters.state),
+        disposition=_chosen(Disposition, filters.disposition),
+        marking=_chosen(Marking, filters.marking),
+        priority=_priority(filters.priority),
+        text=filters.q,
+        seen_since=since,
+        seen_before=before,
     )
-    asked = {
-        "q": q,
-        "priority": priority,
-        "disposition": disposition,
-        "marking": marking,
-        "state": state,
-        "age": age,
-        "closed": closed,
-    }
+    asked = {**asdict(filters), "age": age, "closed": closed}
     page = visit.seen.groups(wanted, ROWS, after)
     values = {"page": page, "asked": asked, "after": after, "filtered": any(asked.values()), "live": True, "ages": AGES}
     return render_page(request, "inbox", {**values, **_choices(visit, GroupState)})
 
 
-def show_cases(
-    request: Request,
-    visit: Asked,
-    q: Words = "",
-    priority: Choice = "",
-    disposition: Choice = "",
-    marking: Choice = "",
-    state: Choice = "",
-    after: Cursor = "",
-) -> Response:
+def show_cases(request: Request, visit: Asked, filters: Filtered, after: Cursor = "") -> Response:
     """Show all cases, also those made at the command line, the newest first."""
     wanted = CaseQuery(
-        _chosen(State, state), _chosen(Disposition, disposition), _chosen(Marking, marking), _priority(priority), q
+        state=_chosen(State, filters.state),
+        disposition=_chosen(Disposition, filters.disposition),
+        marking=_chosen(Marking, filters.marking),
+        priority=_priority(filters.priority),
+        text=filters.q,
     )
-    asked = {"q": q, "priority": priority, "disposition": disposition, "marking": marking, "state": state}
+    asked = asdict(filters)
     page = visit.seen.cases(wanted, ROWS, after)
     values = {"page": page, "asked": asked, "after": after, "filtered": any(asked.values())}
     return render_page(request, "cases", {**values, **_choices(visit, State)})

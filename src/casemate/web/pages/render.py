@@ -6,17 +6,13 @@ from functools import cache
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from casemate import __version__
 from casemate.core.marking import Marking
 from casemate.core.person import Right
 from casemate.core.plain import plain
-from casemate.stages.export import draft_form, view
-from casemate.stages.export.plain import defang
-
-_TONES = {"critical": "bad", "fatal": "bad", "high": "bad", "medium": "mid", "low": "low"}
+from casemate.stages.export.escaping import make_environment
 
 
 def when(time: datetime | None) -> str:
@@ -57,20 +53,10 @@ def age(time: datetime) -> str:
     return span_words((datetime.now(UTC) - time).total_seconds())
 
 
-def _shown(value: object) -> object:
-    # Whatever a template shows is made plain, so that none of them can forget it; our own macros give Markup.
-    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("casemate.web", "templates"), PackageLoader("casemate.stages.export", ".")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
+    environment = make_environment(
+        ChoiceLoader([PackageLoader("casemate.web", "templates"), PackageLoader("casemate.stages.export", ".")])
     )
     environment.filters.update(
         plain=plain, when=when, second=second, age=age, span_words=span_words, exact_words=exact_words
@@ -78,21 +64,7 @@ def _environment() -> Environment:
     environment.globals.update(
         Right=Right,
         str=str,
-        public_id=view.public_id,
-        name_of=view.name_of,
-        likelihood=view.likelihood,
-        severity_word=view.severity_word,
-        disposition_word=view.disposition_word,
-        priority_word=lambda priority: view.PRIORITIES.get(priority, ""),
-        entity=view.entity,
-        defang=defang,
-        tone=lambda severity: _TONES.get(view.severity_word(severity), "none"),
         tlp_class=lambda marking: Marking(marking).value.replace("+", "-"),
-        number_notes=draft_form.number_notes,
-        marks_of=draft_form.marks_of,
-        basis_words=draft_form.basis_words,
-        draft_facts=draft_form.draft_facts,
-        heading=draft_form.heading,
         query=lambda **values: urlencode({name: value for name, value in values.items() if value not in ("", None)}),
     )
     return environment
