@@ -70,30 +70,42 @@ OPENING = (
     "In this year that remains a fact of life.",
     "Many people have written about it before.",
 )
-NAMING = "The group sent mails that installed TrickBot on the tellers' machines."
-REPORT = "\n".join([*OPENING, *["Nothing is said by this line of the report, which only fills it."] * 12, NAMING, ""])
+NAMING = "The group sent mails that installed Mimikatz on the tellers' machines."
+AGAIN = "With Mimikatz it read the passwords of whoever had signed in there."
+FILLING = ["Nothing is said by this line of the report, which only fills it."] * 12
 
 
 @pytest.mark.parametrize(
-    ("lines", "basis"), [(OPENING, "composed"), ((*OPENING[1:], NAMING), "model")], ids=["silent", "told"]
+    ("lines", "report", "basis"),
+    [
+        (OPENING, (*OPENING, *FILLING, NAMING, *FILLING, AGAIN), "composed"),
+        ((*OPENING[1:], NAMING), (*OPENING, *FILLING, NAMING, *FILLING, AGAIN), "model"),
+        (OPENING, (*OPENING, *FILLING, NAMING), "model"),
+    ],
+    ids=["silent", "told", "named in passing"],
 )
 def test_a_report_is_not_summed_up_without_a_word_of_what_it_names(
-    tmp_path_factory: pytest.TempPathFactory, tools_for: ToolsFor, lines: tuple[str, ...], basis: str
+    tmp_path_factory: pytest.TempPathFactory,
+    tools_for: ToolsFor,
+    lines: tuple[str, ...],
+    report: tuple[str, ...],
+    basis: str,
 ):
     tools = tools_for(answer(*((line, line) for line in lines)), answer(*((line, line) for line in lines)))
     folder = tmp_path_factory.mktemp("reported")
     source = Source("report.txt", lambda: (folder / "report.txt").open("rb"))
-    (folder / "report.txt").write_text(REPORT)
+    (folder / "report.txt").write_text("\n".join([*report, ""]))
     with Store.open(f"sqlite:///{folder}/casemate.sqlite") as store:
         case = triage([source], Order(Marking.GREEN, "tester"), tools, store).case
         assert not any(finding.severity for finding in case.findings)
+        assert any(finding.title.startswith("Mimikatz") for finding in case.findings)
         assert {one.basis for one in case.assessment.summary} == {basis}
         texts = store.texts_of(case.id)
         made = draft(*material("summary", case, texts), tools, texts)
         assert made.basis == basis
         said = {issue.message for issue in (*case.issues, *made.issues) if issue.code.endswith("-composed")}
         assert len(said) == (2 if basis == "composed" else 0)
-        assert all("says nothing of what was found" in message for message in said)
+        assert all("says nothing of what was found in it more than once" in message for message in said)
 
 
 @pytest.mark.parametrize("name", ["summary", *brief.READERS])
@@ -126,6 +138,11 @@ def test_a_brief_tells_a_persons_decision_and_reason_as_theirs_and_the_rules_as_
     assert "A person decided: false positive." in told
     assert "Their reason: it was the red team." in told
     assert "The rules had proposed: true positive, priority 1 of 5." in told
+    awaiting = replace(reviewed(case), state=State.AWAITING)
+    told = words(write("executive", awaiting, store, tools_for))
+    assert "One person decided, and a second one has yet to confirm it: false positive." in told
+    assert "not yet decided by a person" not in told
+    assert "not yet decided by a person: true positive" in words(write("executive", case, store, tools_for))
     found = words(write("analyst", reviewed(case, wording="A log-on by the red team"), store, tools_for))
     assert "A log-on by the red team" in found
 

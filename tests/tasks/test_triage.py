@@ -211,7 +211,7 @@ def test_the_summary_says_whether_techniques_were_named_counted_or_estimated():
         return compose_summary((), (), found, (), lambda _: cite())[0].text
 
     assert told("specialist", "named", "computed") == "ATT&CK techniques named in the evidence: T1101."
-    assert told("specialist", "computed") == "ATT&CK techniques that what was counted or decoded fits: T1101."
+    assert told("specialist", "computed") == "ATT&CK techniques that fit what was counted or decoded: T1101."
     assert told("specialist") == "ATT&CK techniques that the specialist reads in it: T1100."
 
 

@@ -55,7 +55,7 @@ def choose_sentences(
     if enough and missed is None:
         return taken, ()
     if missed is not None:
-        which = f"the gravest finding, {missed.title}" if missed.severity else "what was found"
+        which = f"the gravest finding, {missed.title}" if missed.severity else "what was found in it more than once"
         reason = f"what {model_name} wrote is carried by the evidence, but says nothing of {which}"
     elif failed or told.failed:
         reason = "the engine had failed"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from casemate.core.assessment import Sentence
-from casemate.core.case import Case, Shared, TimelineEntry
+from casemate.core.case import Case, Shared, State, TimelineEntry
 from casemate.core.draft import Cited
 from casemate.core.finding import Citation, Finding
 from casemate.core.text import Span, Texts
@@ -85,10 +85,11 @@ def _tell_proposal(case: Case, _cite: Cite) -> tuple[Sentence, ...]:
     said = [f"Reason: {reason}." for reason in proposal.reasons[:3]]
     word = proposal.disposition.value.replace("-", " ")
     told = f"{word}, priority {proposal.priority} of 5"
-    if case.reviewed:
+    if case.reviewed or case.state is State.AWAITING:
         why = case.decision.reason.strip().rstrip(".") if case.decision else ""
         decided = case.disposition.value.replace("-", " ")
-        opening = [f"A person decided: {decided}.", *([f"Their reason: {why}."] if why else [])]
+        first = "A person decided" if case.reviewed else "One person decided, and a second one has yet to confirm it"
+        opening = [f"{first}: {decided}.", *([f"Their reason: {why}."] if why else [])]
         said = [*opening, f"The rules had proposed: {told}.", *said]
     else:
         said = [f"Proposed by rules, not yet decided by a person: {told}.", *said]

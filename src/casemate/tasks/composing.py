@@ -112,7 +112,7 @@ def _tell_techniques(group: Sequence[Finding]) -> Sentence:
     estimated = [finding for finding in group if finding.basis == "specialist"]
     counted = [finding for finding in group if finding.basis not in {"named", "specialist"}]
     told = named or counted or estimated
-    how = "named in the evidence" if named else "that what was counted or decoded fits"
+    how = "named in the evidence" if named else "that fit what was counted or decoded"
     if told is estimated:
         how = "that the specialist reads in it"
     return Sentence(f"ATT&CK techniques {how}: {_titles(told, 4)}.", _citations(told, 4))

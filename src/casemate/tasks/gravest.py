@@ -1,4 +1,4 @@
-"""What a summary may not pass over: the gravest finding, or, where none is graded, everything that was found."""
+"""What a summary may not pass over: the gravest finding, or, where none is graded, what a report is about."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,12 @@ _NO_NEWS = frozenset({"time", "judgement"})
 def must_tell(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Give the findings of which a summary must tell at least one; `findings` stand with the gravest first.
 
-    That is the gravest one whose lines a model may be shown. Where none has a severity, as in a report that names
-    malware, it is any of those that are there.
+    That is the gravest one whose lines a model may be shown. Where none has a severity, as in a report, it is any of
+    those that stand in it more than once and mean one thing: what is named in passing need not be told.
     """
     told = tuple(one for one in findings if one.citations and one.kind not in UNTOLD | _NO_NEWS)
-    return tuple(one for one in told if one.severity)[:1] or told
+    graded = tuple(one for one in told if one.severity)[:1]
+    return graded or tuple(one for one in told if len(one.citations) > 1 and not one.candidates)
 
 
 def passed_over(sentences: Sequence[Sentence], findings: Sequence[Finding]) -> Finding | None:
