@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from casemate.audit import NewAuditEvent
 from casemate.core.alert import Alert, Delivery
-from casemate.core.digest import digest_bytes
+from casemate.core.digest import Digest, digest_bytes
 from casemate.core.evidence import Closed
 from casemate.core.marking import Marking
 from casemate.core.text import Chunk, Piece
@@ -18,13 +18,14 @@ from casemate.store import Held, LeaseLost, Store, held, owner_name, text_writer
 from .samples import NOW, behind, case, digest, saved
 
 E1 = digest("one")
+EDITION = Digest("e")
 BEGUN = NewAuditEvent("casemate", "case.begun", "c1")
 READ = NewAuditEvent("casemate", "evidence.read", E1)
 
 
 def read_into(holding: Held, texts: list[str], part: int = 0) -> None:
     start = 0
-    with holding.write_texts("r", "e") as writer:
+    with holding.write_texts("r") as writer:
         for text in texts:
             writer.write(Chunk(part, start, text, (Piece(start, len(text), start, len(text), 1, note="page\x001"),)))
             start += len(text)
@@ -32,7 +33,7 @@ def read_into(holding: Held, texts: list[str], part: int = 0) -> None:
 
 
 def hold_all(store: Store, text: str = "first\nsecond\n") -> Held:
-    holding = store.hold()
+    holding = store.hold(EDITION)
     holding.begin_run("run", ["a"], BEGUN)
     read_into(holding, [text])
     holding.put_original(b"as received")
@@ -46,7 +47,7 @@ def actions(store: Store) -> list[str]:
 
 def test_all_that_is_held_is_stored_with_the_case_in_its_order(store: Store, url: str):
     holding = hold_all(store)
-    assert holding.texts("e").slice(E1, 6, 12) == "second"
+    assert holding.texts().slice(E1, 6, 12) == "second"
     assert (store.texts("e").slice(E1, 0, 99), store.reading("key"), store.run("run"), actions(store)) == (
         "",
         None,
@@ -54,7 +55,7 @@ def test_all_that_is_held_is_stored_with_the_case_in_its_order(store: Store, url
         [],
     )
     store.save_case(case(), saved(), run="run", edition="e", held=holding)
-    assert store.texts_of("c1").slice(E1, 6, 12) == holding.texts("e").slice(E1, 6, 12) == "second"
+    assert store.texts_of("c1").slice(E1, 6, 12) == holding.texts().slice(E1, 6, 12) == "second"
     assert store.reading("key") == b"what it came to"
     assert store.blob(digest_bytes(b"as received")) == b"as received"
     run = store.run("run")
@@ -95,23 +96,23 @@ def test_what_has_become_much_or_old_is_stored_before_the_case(
     monkeypatch.setattr(held, limit, 0)
     holding = hold_all(store)
     assert store.reading("key") == b"what it came to"
-    assert store.texts("e").slice(E1, 6, 12) == holding.texts("e").slice(E1, 6, 12) == "second"
+    assert store.texts("e").slice(E1, 6, 12) == holding.texts().slice(E1, 6, 12) == "second"
     assert store.case("c1") is None
 
 
 def test_a_text_too_large_to_be_held_is_stored_as_it_comes(store: Store, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(text_writer, "HELD_CHARS", 12)
-    holding = store.hold()
+    holding = store.hold(EDITION)
     holding.begin_run("run", ["a"], BEGUN)
     read_into(holding, ["0123456789", "abcdefghij", "klmnopqrst"])
     assert store.run("run") is not None, "the run is there before its text"
     assert store.texts("e").slice(E1, 8, 22) == "89abcdefghijkl"
-    assert holding.texts("e").slice(E1, 8, 22) == "89abcdefghijkl"
+    assert holding.texts().slice(E1, 8, 22) == "89abcdefghijkl"
 
 
 def test_an_original_past_the_limit_is_not_kept(url: str):
     with Store.open(url, limits=Limits(original_bytes=3)) as store:
-        holding = store.hold()
+        holding = store.hold(EDITION)
         holding.put_original(b"123")
         holding.put_original(b"1234")
         holding.store()
@@ -125,9 +126,9 @@ def test_held_and_stored_read_alike(sqlite_url: str, texts: list[str], data: st.
     start = data.draw(st.integers(-1, len(whole)))
     end = data.draw(st.integers(start, len(whole) + 2))
     with Store.open(sqlite_url + digest(repr(texts))[:12]) as store:
-        holding = store.hold()
+        holding = store.hold(EDITION)
         read_into(holding, texts)
-        seen = holding.texts("e")
+        seen = holding.texts()
 
         def look() -> list[object]:
             return [

@@ -114,7 +114,7 @@ def _plan(sources: Iterable[Source | Issue], order: Order, tools: Tools, store: 
 
 
 def _known(received: Received, order: Order, tools: Tools, store: Store) -> Came | None:
-    case = store.case(name_run([received], order, tools)[1])
+    case = store.case(name_run([received], order, tools, edition_of(tools))[1])
     if case is not None and (case.reviews or is_same_run(case, tools)):
         return Came(received.source.name, case, repeated=True)
     return None
@@ -153,7 +153,7 @@ class _Adopting:
         known = _known(received, self.order, self.tools, self.store)
         if known is not None:
             return known
-        run_key, case_id = name_run([received], self.order, self.tools)
+        run_key, case_id = name_run([received], self.order, self.tools, edition_of(self.tools))
         try:
             case, reading = case_from_json(row.case), reading_from_json(row.reading)
         except (ValidationError, ValueError, StoreFailed):

@@ -75,13 +75,12 @@ def read_source(received: Received, marking: Marking, tools: Tools, held: Held, 
 
     What it came to is `held`, and stored with its audit event in one transaction: that of the case, or an earlier one.
     """
-    edition = edition_of(tools)
-    key = key_of(received, marking, edition)
+    key = key_of(received, marking, held.edition)
     known = held.reading(key)
     if known is not None:
         return reading_from_json(known)
     gathering = Gathering(tools)
-    with held.write_texts(key, edition) as writer:
+    with held.write_texts(key) as writer:
         for item in read(received.source, tools.policy.limits):
             if isinstance(item, Chunk):
                 writer.write(item)

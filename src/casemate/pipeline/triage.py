@@ -11,7 +11,7 @@ from casemate.audit import NewAuditEvent
 from casemate.core.alert import Lease
 from casemate.core.assessment import Assessment
 from casemate.core.case import Case, Run, State, TimelineEntry
-from casemate.core.digest import digest_value
+from casemate.core.digest import Digest, digest_value
 from casemate.core.errors import NothingRead
 from casemate.core.evidence import Evidence
 from casemate.core.feature import Feature
@@ -81,12 +81,13 @@ def triage(
         if not received:
             reasons = "; ".join(f"{issue.source}: {issue.message}" for issue in unread[:5])
             raise NothingRead(f"no evidence could be read ({reasons or 'nothing was named'})", way_out="name a file")
-        run_key, case_id = name_run(received, order, tools)
+        edition = edition_of(tools)
+        run_key, case_id = name_run(received, order, tools, edition)
         known = store.case(case_id)
         if known is not None and (known.reviews or is_same_run(known, tools)):
             return Outcome(known, repeated=True, unread=tuple(unread))
         inputs = [str(item.digest) for item in received]
-        held = store.hold()
+        held = store.hold(edition)
         held.begin_run(run_key, inputs, begun(case_id, len(inputs), order))
         readings = []
         for number, item in enumerate(received, 1):
@@ -96,7 +97,7 @@ def triage(
     case = replace(case, run=replace(case.run, seconds=round(time.monotonic() - started, 3)))
     features = features_of_case(case.observables, case.findings, readings)
     event = proposed(case, order)
-    store.save_case(case, event, features, run_key, edition_of(tools), order.lease, tools.policy.baseline, held)
+    store.save_case(case, event, features, run_key, edition, order.lease, tools.policy.baseline, held)
     return Outcome(case, repeated=False, unread=tuple(unread))
 
 
@@ -135,11 +136,11 @@ def _receive(
     return list(received.values()), unread
 
 
-def name_run(received: Sequence[Received], order: Order, tools: Tools) -> tuple[str, str]:
-    """Name the run of these inputs and the case that it leads to."""
+def name_run(received: Sequence[Received], order: Order, tools: Tools, edition: Digest) -> tuple[str, str]:
+    """Name the run of these inputs, read in this edition, and the case that it leads to."""
     case = digest_value([sorted(item.digest for item in received), order.marking.value])
     model = tools.model.digest if tools.model else None
-    return digest_value([case, edition_of(tools), model, order.seed]), f"C-{case[:12]}"
+    return digest_value([case, edition, model, order.seed]), f"C-{case[:12]}"
 
 
 def is_same_run(case: Case, tools: Tools) -> bool:
@@ -162,7 +163,7 @@ def _make_case(
     progress: Progress,
 ) -> Case:
     limits = tools.policy.limits
-    texts = held.texts(edition_of(tools))
+    texts = held.texts()
     cite = citer(texts, limits.quote_chars)
     evidence, observables, timeline = _join(readings, limits)
 

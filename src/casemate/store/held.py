@@ -22,11 +22,12 @@ Step = Callable[[Change], object]
 class Held:
     """The finished steps of one run that wait to be stored, in their order: all of them or none, in one transaction.
 
-    They are stored with the case (`Store.save_case`), or before it when they have become many or old. Until then
-    `texts` reads what is held as if it were stored. Not for use by several threads.
+    `edition` is that of the texts. The steps are stored with the case (`Store.save_case`), or before it when they have
+    become many or old. Until then `texts` reads what is held as if it were stored. Not for use by several threads.
     """
 
-    def __init__(self, ledger: Ledger, original_bytes: int) -> None:
+    def __init__(self, ledger: Ledger, original_bytes: int, edition: Digest) -> None:
+        self.edition = edition
         self._ledger = ledger
         self._original_bytes = original_bytes
         self._steps: list[Step] = []
@@ -43,16 +44,16 @@ class Held:
         with self._ledger.database.reading() as connection:
             return get_reading(connection, key)
 
-    def write_texts(self, reading: str, edition: str) -> TextWriter:
+    def write_texts(self, reading: str) -> TextWriter:
         """Take the chunks of one reading, as a context manager; what is too large to be held is stored as it comes."""
-        return TextWriter(self._ledger.database, reading, edition, self)
+        return TextWriter(self._ledger.database, reading, self.edition, self)
 
-    def hold_texts(self, reading: str, edition: str, whole: Sequence[WholeText]) -> None:
+    def hold_texts(self, reading: str, whole: Sequence[WholeText]) -> None:
         """Take the texts of a reading."""
         for one in whole:
             self._texts.setdefault(one.evidence, one.chunks)
         size = sum(len(chunk.text) for one in whole for chunk in one.chunks)
-        self._hold(lambda change: put_texts(change.connection, reading, edition, whole), size)
+        self._hold(lambda change: put_texts(change.connection, reading, self.edition, whole), size)
 
     def put_original(self, data: bytes) -> None:
         """Keep an original as it was received, unless it is larger than `limits.original_bytes`."""
@@ -64,9 +65,9 @@ class Held:
         """Keep what reading the input `source` of a run came to; what was kept before under the key stays."""
         self._hold(lambda change: put_reading(change, key, data, event, run, source), len(data))
 
-    def texts(self, edition: str) -> StoredTexts:
+    def texts(self) -> StoredTexts:
         """Give the texts as citations need them: those that are held, and those that are stored."""
-        return StoredTexts(self._ledger.database, edition, self._texts)
+        return StoredTexts(self._ledger.database, self.edition, self._texts)
 
     def store(self) -> None:
         """Store what is held, before something that takes long."""

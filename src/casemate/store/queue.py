@@ -157,16 +157,19 @@ class Queue:
     def finish(self, lease: Lease, case: Case) -> None:
         """End a job whose case was stored before; `LeaseLost` when the job is another worker's by now."""
         with self._ledger.changing() as change:
-            self.settle(change, lease, case)
+            self.settle(change, lease, case, withheld_title(change.connection, case.id))
 
-    def settle(self, change: Change, lease: Lease, case: Case) -> None:
-        """End a job in the transaction that stores its case; `LeaseLost` when it is another worker's by now."""
+    def settle(self, change: Change, lease: Lease, case: Case, withheld: str | None) -> None:
+        """End a job in the transaction that stores its case; `LeaseLost` when it is another worker's by now.
+
+        `withheld` is the title of a case whose proposals are withheld, None where they are shown.
+        """
         row = _still_leased(change.connection, lease)
         event = change.tell(NewAuditEvent(MACHINE, "job.done", f"job {lease.job}", (("case", case.id),)))
         ended = {"state": JobState.DONE.value, "ended": write_time(change.now), "owner": None, "lease_until": None}
         change.connection.execute(_CHANGE_JOB, {"job": lease.job} | ended)
         self._handout.withdraw(change.connection, lease.job)
-        shown = _columns_of(change.connection, case) | {"case": case.id, "changed": event.number}
+        shown = _columns_of(case, withheld) | {"case": case.id, "changed": event.number}
         change.connection.execute(_SHOW_CASE, {"of_group": row.group, "of_case": case.id} | shown)
 
     def release(self, lease: Lease) -> None:
@@ -239,16 +242,16 @@ class Queue:
                 yield row.source, held[1][row.start : row.start + row.size], bool(row.separate)
 
 
-def show_case(change: Change, case: Case, changed: int) -> None:
-    """Show in a case's group what the case came to."""
-    values = _columns_of(change.connection, case) | {"changed": changed}
+def show_case(change: Change, case: Case, changed: int, withheld: str | None) -> None:
+    """Show in a case's group what the case came to, less its proposals while they are `withheld`."""
+    values = _columns_of(case, withheld) | {"changed": changed}
     change.connection.execute(update(alert_groups).where(alert_groups.c.case == storable(case.id)).values(values))
 
 
-def _columns_of(connection: Connection, case: Case) -> dict[str, object]:
+def _columns_of(case: Case, withheld: str | None) -> dict[str, object]:
     state = GroupState.READY if case.state is State.DRAFT else GroupState(case.state.value)
     stands: dict[str, object] = {"state": state.value, "open": int(case.state is not State.CLOSED)}
-    if withheld_title(connection, case.id) is not None:
+    if withheld is not None:
         return stands  # lists, filters, searches and their order keep to what the sender said
     return stands | {
         "priority": case.assessment.proposal.priority,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from casemate.audit import NewAuditEvent
 from casemate.audit.chain import write_time
@@ -23,6 +23,20 @@ PART_BYTES = 4 * 1024 * 1024
 KEYS_AT_ONCE = 500
 PRIORITIES = {6: 1, 5: 1, 4: 2, 3: 3, 2: 4, 1: 5}
 """OCSF severity of an alert -> priority of its job until triage proposes one; 3 for an unknown one."""
+
+
+_GROUPS = select(alert_groups).where(alert_groups.c.key.in_(bindparam("keys", expanding=True)))
+_NEW_GROUP = insert(alert_groups)
+_NEW_JOB = insert(jobs)
+_NEW_ALERTS = insert(alerts)
+_NEW_DELIVERY = insert(deliveries)
+_NEW_PART = insert(delivery_parts)
+_CHANGE_GROUP = update(alert_groups).where(alert_groups.c.number == bindparam("of_group"))
+_PARTS = (
+    select(delivery_parts.c.data)
+    .where(delivery_parts.c.delivery == bindparam("of_delivery"))
+    .order_by(delivery_parts.c.start)
+)
 
 
 def receive(change: Change, delivery: Delivery, handout: Handout) -> Receipt:
@@ -45,7 +59,7 @@ def receive(change: Change, delivery: Delivery, handout: Handout) -> Receipt:
         size = len(alert.data)
         rows.append({"group": groups[key], "delivery": number, "start": start, "size": size})
         start += size + 1
-    change.connection.execute(insert(alerts), rows)
+    change.connection.execute(_NEW_ALERTS, rows)
     if delivery.resumable is not None:
         put_resumable(change.connection, delivery.resumable, write_time(change.now))
     put_cursors(change.connection, delivery.cursors, write_time(change.now))
@@ -62,12 +76,12 @@ def _put_delivery(change: Change, delivery: Delivery, data: bytes, digest: Diges
         "size": len(data),
         "digest": digest,
     }
-    key = change.connection.execute(insert(deliveries).values(row)).inserted_primary_key
+    key = change.connection.execute(_NEW_DELIVERY, row).inserted_primary_key
     assert key is not None
     number = int(key[0])
     for start in range(0, max(len(data), 1), PART_BYTES):
         part = {"delivery": number, "start": start, "data": pack(data[start : start + PART_BYTES])}
-        change.connection.execute(insert(delivery_parts).values(part))
+        change.connection.execute(_NEW_PART, part)
     return number
 
 
@@ -86,7 +100,7 @@ def _join_groups(
         joining.setdefault(key, []).append(alert)
     known: dict[bytes, Any] = {}
     for some in _slices(list(joining)):
-        for row in change.connection.execute(select(alert_groups).where(alert_groups.c.key.in_(some))):
+        for row in change.connection.execute(_GROUPS, {"keys": list(some)}):
             known[bytes(row.key)] = row
     numbers = {key: int(row.number) for key, row in known.items()}
     opened: list[tuple[int, int]] = []
@@ -116,7 +130,7 @@ def _add_to_group(change: Change, row: Any, members: Sequence[Alert], changed: i
     }
     if row.case is None:
         values["priority"] = min(row.priority, PRIORITIES.get(severity, 3))
-    change.connection.execute(update(alert_groups).where(alert_groups.c.number == row.number).values(values))
+    change.connection.execute(_CHANGE_GROUP, {"of_group": row.number} | values)
 
 
 def _open_group(
@@ -144,7 +158,7 @@ def _open_group(
         "title": storable(name_alert(alert.rule, alert.template)),
         "changed": changed,
     }
-    made = change.connection.execute(insert(alert_groups).values(row)).inserted_primary_key
+    made = change.connection.execute(_NEW_GROUP, row).inserted_primary_key
     assert made is not None
     job = {
         "group": made[0],
@@ -155,7 +169,7 @@ def _open_group(
         "not_before": write_time(change.now),
         "reason": "",
     }
-    queued = change.connection.execute(insert(jobs).values(job)).inserted_primary_key
+    queued = change.connection.execute(_NEW_JOB, job).inserted_primary_key
     assert queued is not None
     return int(made[0]), (int(queued[0]), priority)
 
@@ -183,5 +197,5 @@ def _slices(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 
 def read_delivery(connection: Connection, number: int) -> bytes:
     """Read the bytes of a delivery."""
-    query = select(delivery_parts.c.data).where(delivery_parts.c.delivery == number).order_by(delivery_parts.c.start)
-    return b"".join(unpack(data, f"delivery {number}") for data in connection.execute(query).scalars())
+    parts = connection.execute(_PARTS, {"of_delivery": number}).scalars()
+    return b"".join(unpack(data, f"delivery {number}") for data in parts)

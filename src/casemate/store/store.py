@@ -172,10 +172,10 @@ class Store:
         with self._database.reading() as connection:
             return get_original(connection, digest)
 
-    def hold(self) -> Held:
-        """Begin to hold what a run comes to, to be stored with its case."""
+    def hold(self, edition: Digest) -> Held:
+        """Begin to hold what a run comes to, to be stored with its case; its texts are of this edition."""
         self._clear_once()
-        return Held(self._ledger, self._limits.original_bytes)
+        return Held(self._ledger, self._limits.original_bytes, edition)
 
     def _clear_once(self) -> None:
         # What a killed process left is cleared by the next one that writes texts, and by every text too large to hold.
@@ -231,13 +231,13 @@ class Store:
                 told = change.tell(dataclasses.replace(event, subject=case.id), CASE_CONTENT, digest)
                 if lease is not None and baseline is not None:
                     enter_trial(change.connection, case, lease.job, baseline)
-                title = withheld_title(change.connection, case.id)
-                if title is not None:
-                    hide_words(change.connection, case, title)
-                if lease is None:
-                    show_case(change, case, told.number)
+            title = withheld_title(change.connection, case.id)
+            if digest is not None and title is not None:
+                hide_words(change.connection, case, title)
             if lease is not None:
-                self.queue().settle(change, lease, case)
+                self.queue().settle(change, lease, case, title)
+            elif digest is not None:
+                show_case(change, case, told.number, title)
         if held is not None:
             held.forget()
         return digest is not None
@@ -272,7 +272,7 @@ class Store:
             digest = put_review(change.connection, decided, revision)
             told = change.tell(dataclasses.replace(event, subject=decided.id), CASE_CONTENT, digest)
             end_trial(change.connection, decided, decided.reviews[-1])
-            show_case(change, decided, told.number)
+            show_case(change, decided, told.number, withheld_title(change.connection, decided.id))
         return revision + 1
 
     def look(self, case_id: str, person: str) -> None:

@@ -46,8 +46,8 @@ class WholeText:
 class Holder(Protocol):
     """Stores small texts later, together with what was read from them."""
 
-    def hold_texts(self, reading: str, edition: str, whole: Sequence[WholeText]) -> None:
-        """Take the texts of a reading."""
+    def hold_texts(self, reading: str, whole: Sequence[WholeText]) -> None:
+        """Take the texts of a reading, which are of the holder's edition."""
 
     def store(self) -> None:
         """Store what is held: a reading turned out to be too large to be held."""
@@ -135,7 +135,7 @@ class TextWriter:
             if part.evidence is not None
         ]
         if self._holder is not None:
-            self._holder.hold_texts(self._reading, self._edition, whole)
+            self._holder.hold_texts(self._reading, whole)
         elif whole:
             with self._database.writing() as connection:
                 put_texts(connection, self._reading, self._edition, whole)

@@ -39,6 +39,13 @@ _WITHHELD = (
 )
 
 
+_WITHHELD_ONE = (
+    select(trials.c.title)
+    .join(cases, cases.c.number == trials.c.case)
+    .where(cases.c.id == bindparam("named"), trials.c.arm == "withheld", trials.c.decided.is_(None))
+)
+
+
 class Arm(StrEnum):
     """How a drawn case is shown until it is decided."""
 
@@ -91,7 +98,8 @@ def hide_words(connection: Connection, case: Case, title: str) -> None:
 
 def withheld_title(connection: Connection, case_id: str) -> str | None:
     """Give what a case is called while its proposals are withheld; None when they are not."""
-    return withheld_titles(connection, [case_id]).get(case_id)
+    title = connection.execute(_WITHHELD_ONE, {"named": case_id}).scalar()
+    return None if title is None else str(title)
 
 
 def withheld_titles(connection: Connection, case_ids: Sequence[str]) -> dict[str, str]:
