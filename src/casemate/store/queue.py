@@ -17,7 +17,7 @@ from casemate.policy import Limits
 from casemate.store.handout import Handout
 from casemate.store.ledger import Change, Ledger
 from casemate.store.packing import storable
-from casemate.store.receiving import put_resumable, read_delivery, receive
+from casemate.store.receiving import LastDelivery, put_resumable, receive
 from casemate.store.tables import alert_groups, alerts, deliveries, idempotency, jobs
 from casemate.store.trials import withheld_title
 
@@ -55,10 +55,11 @@ _EVIDENCE = (
 class Queue:
     """Alerts, groups and jobs, as senders and workers see them; what people see of them is in `cleared.py`."""
 
-    def __init__(self, ledger: Ledger, handout: Handout, limits: Limits) -> None:
+    def __init__(self, ledger: Ledger, handout: Handout, limits: Limits, last: LastDelivery) -> None:
         self._ledger = ledger
         self._handout = handout
         self._limits = limits
+        self._last = last
 
     # In
 
@@ -238,7 +239,7 @@ class Queue:
             held = (0, b"")
             for row in connection.execute(_EVIDENCE, {"of_group": job.group, "through": job.through}).all():
                 if held[0] != row.delivery:
-                    held = (row.delivery, read_delivery(connection, row.delivery))
+                    held = (row.delivery, self._last.read(connection, row.delivery))
                 yield row.source, held[1][row.start : row.start + row.size], bool(row.separate)
 
 

@@ -195,6 +195,23 @@ def _slices(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
         yield keys[start : start + KEYS_AT_ONCE]
 
 
+class LastDelivery:
+    """The bytes of the delivery that was read last: the jobs of one delivery are often done one after the other."""
+
+    def __init__(self) -> None:
+        self._held: tuple[int, bytes] = (0, b"")
+
+    def read(self, connection: Connection, number: int) -> bytes:
+        """Read the bytes of a delivery, which never change; those of a large one are not kept."""
+        held = self._held
+        if held[0] == number:
+            return held[1]
+        data = read_delivery(connection, number)
+        if len(data) <= 2 * PART_BYTES:
+            self._held = (number, data)
+        return data
+
+
 def read_delivery(connection: Connection, number: int) -> bytes:
     """Read the bytes of a delivery."""
     parts = connection.execute(_PARTS, {"of_delivery": number}).scalars()

@@ -33,6 +33,7 @@ from casemate.store.people import People
 from casemate.store.pushes import Pushes
 from casemate.store.queue import Queue, show_case
 from casemate.store.readings import get_original, get_reading, put_original, put_reading
+from casemate.store.receiving import LastDelivery
 from casemate.store.runs import Run, begin_run, get_run, mark_ended
 from casemate.store.shelf import Shelf
 from casemate.store.text_writer import TextWriter, clear_if_abandoned
@@ -54,6 +55,7 @@ class Store:
             self._ledger.catch_up()
         self._handout = database.kind.make_handout(limits.lease_seconds)
         self._shelf = Shelf()
+        self._last_delivery = LastDelivery()
         self._cleared = False
 
     @classmethod
@@ -315,7 +317,7 @@ class Store:
 
     def queue(self) -> Queue:
         """Give what came in and what is to be done."""
-        return Queue(self._ledger, self._handout, self._limits)
+        return Queue(self._ledger, self._handout, self._limits, self._last_delivery)
 
     def cursors(self) -> Cursors:
         """Give how far connectors have read."""
