@@ -10,9 +10,11 @@ from casemate.core.errors import NotTrusted, WrongUsage
 
 def configure(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verbs."""
-    convert = verbs.add_parser("convert", help="write a LoRA adapter or a merged model as GGUF")
-    convert.add_argument("folder", metavar="FOLDER", help="what training left: a PEFT adapter, or a merged model")
-    convert.add_argument("--base", required=True, metavar="FILE", help="the GGUF of the model it was trained from")
+    convert = verbs.add_parser("convert", help="write a LoRA adapter, a merged or a published model as GGUF")
+    convert.add_argument("folder", metavar="FOLDER", help="a PEFT adapter, a merged model, or a model as published")
+    convert.add_argument(
+        "--base", metavar="FILE", help="the GGUF of the model it was trained from (a Llama or Qwen3 needs none)"
+    )
     convert.add_argument("--kind", default="F16", choices=("F16", "F32", "BF16"), help="default: F16")
     convert.add_argument("--name", default="", metavar="NAME", help="what the header calls it")
     quantise = verbs.add_parser("quantise", help="make a GGUF smaller, and measure the error")
@@ -50,8 +52,14 @@ def configure(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def _convert(arguments: argparse.Namespace) -> int:
     from casemate.factory.convert import convert_adapter, convert_model
+    from casemate.factory.hugging_face import convert_folder
 
     folder = Path(arguments.folder)
+    if not arguments.base:
+        if (folder / "adapter_config.json").is_file():
+            raise WrongUsage(f"{folder}: an adapter is for a base", way_out="name its GGUF with --base FILE.gguf")
+        print(convert_folder(folder, Path(arguments.out), kind=arguments.kind, name=arguments.name))
+        return 0
     make = convert_adapter if (folder / "adapter_config.json").is_file() else convert_model
     print(make(folder, Path(arguments.base), Path(arguments.out), kind=arguments.kind, name=arguments.name))
     return 0

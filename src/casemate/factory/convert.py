@@ -17,7 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from casemate.core.errors import WrongUsage
-from casemate.factory.gguf_file import FILE_TYPES, NewTensor, leave_manifest, number_of, open_gguf, text_of, write_gguf
+from casemate.factory.gguf_file import (
+    FILE_TYPES,
+    Field,
+    NewTensor,
+    leave_manifest,
+    number_of,
+    open_gguf,
+    text_of,
+    write_gguf,
+)
 from casemate.factory.gguf_file import digest_of_file as digest_of
 from casemate.factory.safetensors import StoredTensor, find_tensors
 
@@ -42,14 +51,14 @@ def convert_adapter(folder: Path, base_gguf: Path, out: Path, *, kind: str = "F1
     base = open_gguf(base_gguf)
     architecture = text_of(base, "general.architecture")
     pairs = _pair(find_tensors(folder, "adapter_model.safetensors"), _names(base, architecture))
-    order = _Order(base, architecture)
+    order = _order_of(base, architecture)
     shapes = {tensor.name: tuple(int(n) for n in reversed(tensor.shape)) for tensor in base.tensors}
     alpha = float(config["lora_alpha"])
     tensors: list[NewTensor] = []
     for target, halves in sorted(pairs.items()):
         tensors += _adapter_tensors(target, halves, shapes, config, alpha, kind, order)
     title = name or f"adapter for {text_of(base, 'general.name', 'a model')}"
-    extra: dict[str, str | float | int] = {
+    extra: dict[str, Field] = {
         "general.type": "adapter",
         "general.name": title,
         "adapter.type": "lora",
@@ -128,19 +137,24 @@ def _pair(found: Mapping[str, StoredTensor], names: Any) -> dict[str, dict[str, 
     return pairs
 
 
-class _Order:
+class RowOrder:
     """Puts the rows of query and key weights into the order that the GGUF's architecture has them in."""
 
-    def __init__(self, base: Any, architecture: str) -> None:
-        self._heads: dict[str, int] = {}
-        if REORDERED[architecture]:
-            heads = number_of(base, f"{architecture}.attention.head_count")
-            key_heads = base.get_field(f"{architecture}.attention.head_count_kv")
-            self._heads = {"attn_q": heads, "attn_k": heads if key_heads is None else int(key_heads.contents())}
+    def __init__(self, heads: Mapping[str, int]) -> None:
+        self._heads = heads
 
     def put(self, target: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the rows of a tensor in the order they have in a GGUF."""
         part = target.split(".")[-2]
         return gguf_order(rows, self._heads[part]) if part in self._heads else rows
+
+
+def _order_of(base: Any, architecture: str) -> RowOrder:
+    if not REORDERED[architecture]:
+        return RowOrder({})
+    heads = number_of(base, f"{architecture}.attention.head_count")
+    key_heads = base.get_field(f"{architecture}.attention.head_count_kv")
+    return RowOrder({"attn_q": heads, "attn_k": heads if key_heads is None else int(key_heads.contents())})
 
 
 def gguf_order(rows: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
@@ -158,7 +172,7 @@ def _adapter_tensors(
     config: Mapping[str, Any],
     alpha: float,
     kind: str,
-    order: _Order,
+    order: RowOrder,
 ) -> Iterator[NewTensor]:
     down, up = halves["A"], halves["B"]
     if len(down.shape) != 2 or len(up.shape) != 2 or down.shape[0] != up.shape[1]:
@@ -194,11 +208,11 @@ def convert_model(folder: Path, like: Path, out: Path, *, kind: str = "F16", nam
         raise WrongUsage(f"a model is converted to F32, F16 or BF16, not {kind}", way_out="quantise it afterwards")
     parent = open_gguf(like)
     architecture = text_of(parent, "general.architecture")
-    names, order = _names(parent, architecture), _Order(parent, architecture)
+    names, order = _names(parent, architecture), _order_of(parent, architecture)
     wanted = {tensor.name: tuple(int(n) for n in reversed(tensor.shape)) for tensor in parent.tensors}
-    given = {_model_name(stored, names): stored for stored in find_tensors(folder).values()}
+    given = {name_in_gguf(stored, names): stored for stored in find_tensors(folder).values()}
     if "output.weight" in given and "output.weight" not in wanted:
-        _check_tied(given)
+        check_tied(given)
         del given["output.weight"]
     wrong = [target for target in given if wanted.get(target) != given[target].shape]
     lost = [target for target in wanted if target not in given and target not in _COMPUTED]
@@ -214,7 +228,8 @@ def convert_model(folder: Path, like: Path, out: Path, *, kind: str = "F16", nam
     return out
 
 
-def _model_name(stored: StoredTensor, names: Any) -> str:
+def name_in_gguf(stored: StoredTensor, names: Any) -> str:
+    """Name a tensor of transformers as a GGUF does; `WrongUsage` for one that has no place there."""
     stem, _, end = stored.name.rpartition(".")
     target = names.get_name(stem)
     if target is None or end not in ("weight", "bias"):
@@ -222,7 +237,8 @@ def _model_name(stored: StoredTensor, names: Any) -> str:
     return f"{target}.{end}"
 
 
-def _check_tied(given: Mapping[str, StoredTensor]) -> None:
+def check_tied(given: Mapping[str, StoredTensor]) -> None:
+    """Raise `WrongUsage` unless the output matrix is the embedding once more."""
     embedding = given.get("token_embd.weight")
     if embedding is None or not np.array_equal(embedding.read(), given["output.weight"].read()):
         raise WrongUsage(
@@ -230,7 +246,7 @@ def _check_tied(given: Mapping[str, StoredTensor]) -> None:
         )
 
 
-def _model_tensor(tensor: Any, stored: StoredTensor | None, kind: str, order: _Order) -> NewTensor:
+def _model_tensor(tensor: Any, stored: StoredTensor | None, kind: str, order: RowOrder) -> NewTensor:
     shape = tuple(int(n) for n in reversed(tensor.shape))
     if stored is None:
         return NewTensor(tensor.name, tensor.tensor_type.name, shape, lambda: tensor.data, packed=True)

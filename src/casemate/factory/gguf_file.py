@@ -21,6 +21,9 @@ from casemate.stages.generate.gguf import read_model_file
 FILE_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9, "BF16": 32}
 """Name of a tensor type -> what `general.file_type` says of a file that is mostly so."""
 
+Field = str | float | int | bool | list[str] | list[int]
+"""What a header may say under one key."""
+
 _OWN = ("general.architecture", "general.file_type", "general.quantization_version", "general.alignment")
 
 
@@ -70,7 +73,7 @@ def write_gguf(
     tensors: Iterable[NewTensor],
     *,
     like: Any = None,
-    extra: Mapping[str, str | float | int] | None = None,
+    extra: Mapping[str, Field] | None = None,
     leave: Collection[str] = (),
 ) -> None:
     """Write a GGUF file whole or not at all, one tensor in memory at a time.
@@ -86,12 +89,7 @@ def write_gguf(
     if like is not None:
         _carry(like, writer, {*_OWN, *extra, *leave})
     for key, value in extra.items():
-        if isinstance(value, str):
-            writer.add_string(key, value)
-        elif isinstance(value, float):
-            writer.add_float32(key, value)
-        else:
-            writer.add_uint32(key, value)
+        _add(writer, key, value)
     planned = list(tensors)
     for tensor in planned:
         _announce(writer, tensor)
@@ -105,6 +103,19 @@ def write_gguf(
         fresh.replace(out)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _add(writer: Any, key: str, value: Field) -> None:
+    if isinstance(value, str):
+        writer.add_string(key, value)
+    elif isinstance(value, list):
+        writer.add_array(key, value)
+    elif isinstance(value, bool):
+        writer.add_bool(key, value)
+    elif isinstance(value, float):
+        writer.add_float32(key, value)
+    else:
+        writer.add_uint32(key, value)
 
 
 def _carry(reader: Any, writer: Any, left_out: Collection[str]) -> None:
