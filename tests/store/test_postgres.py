@@ -111,6 +111,7 @@ def test_a_server_that_does_not_let_us_in_is_named_without_the_password(
         Store.open(url.render_as_string(hide_password=False))
     assert said in caught.value.way_out
     assert str(url.database) in caught.value.message
+    assert "nobody_here" not in caught.value.message
     assert "s3cret-word" not in "".join(traceback.format_exception(caught.value))
 
 

@@ -100,7 +100,9 @@ def test_postgresql_is_restarted_under_server_and_worker(
             cluster.stop(how)
             assert post(client, 3) == 503
             assert client.get("/api/v1/cases").status_code == 503
-            assert client.get("/healthz").status_code == 503
+            said = TestClient(client.app).get("/healthz")
+            assert said.status_code == 503
+            assert str(cluster.url.query["host"]) not in said.text, "where the store is, is nothing for a stranger"
             cluster.start()
             for number in range(3, 6):
                 post_until_taken(client, number)

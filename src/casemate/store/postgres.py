@@ -48,6 +48,8 @@ _REFUSALS = (
 )
 """What a server says before it lets anybody in; of such an answer the driver keeps the words and no SQLSTATE."""
 
+_NAMED = re.compile(r'\b(user|role) "[^"]*"')
+
 _KEPT_ALIVE = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
@@ -146,6 +148,7 @@ class Postgres:
             said = (str(error).strip() or type(error).__name__).splitlines()[0]
             if isinstance(error, self._lost):
                 state = next((code for words, code in _REFUSALS if words.search(said)), "08")
+        said = _NAMED.sub(lambda found: f"the {found[1]}", said)
         fits = [start for start in _WAYS_OUT if state.startswith(start)]
         way_out = _WAYS_OUT[max(fits, key=len)] if fits else "see docs/store.md"
         failed = RecordFailed if state.startswith(_OF_A_RECORD) else StoreFailed

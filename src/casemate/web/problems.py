@@ -1,6 +1,7 @@
 """Problems as answers: every error of the API is one `application/problem+json` (RFC 9457), of a page a page."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,6 +24,7 @@ from casemate.core.plain import json_escaped, plain
 from casemate.store import UnknownCursor
 
 TYPE = "application/problem+json"
+LOG = logging.getLogger("casemate.web")
 
 STATUSES: dict[type[CasemateError], int] = {
     UnknownCursor: 404,
@@ -80,9 +82,13 @@ def handle_problems(app: FastAPI) -> None:
     @app.exception_handler(CasemateError)
     def _casemate(request: Request, error: CasemateError) -> Response:
         status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
-        headers = {"Retry-After": "5"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
         problem = Problem(HTTPStatus(status).phrase, status, plain(error.message), plain(error.way_out))
-        return answer_problem(request, problem, headers)
+        if status != HTTPStatus.SERVICE_UNAVAILABLE:
+            return answer_problem(request, problem)
+        LOG.error(json.dumps({"is": "unavailable", "problem": problem.detail, "way_out": problem.way_out}))
+        if getattr(request.state, "visit", None) is None:  # where the store is, is nothing for a stranger
+            problem = Problem(problem.title, status, "the store cannot be used at the moment", "try again in a while")
+        return answer_problem(request, problem, {"Retry-After": "5"})
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> Response:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
@@ -37,13 +36,6 @@ STREAM = {"responses": {"200": {"description": "Changes", "content": {"text/even
 EVERY_SECONDS = 1.0
 LONGEST_SECONDS = 3600.0
 BATCH = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """How many there are."""
-
-    count: int
 
 
 def list_groups(
