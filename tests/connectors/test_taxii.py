@@ -48,6 +48,10 @@ def indicator(number: int, *refs: str) -> dict[str, Any]:
     return {**made, "object_marking_refs": list(refs)} if refs else made
 
 
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
 class Collection:
     """Objects with the times they were added; `tokens` says whether pages are asked for by token or by time."""
 
@@ -73,7 +77,7 @@ class Collection:
 
     def page(self, request: Request) -> Reply:
         after = request.query.get("added_after", "")
-        found = [(time, one) for time, one in self.held if time > after]
+        found = [(time, one) for time, one in self.held if not after or moment(time) > moment(after)]
         begin = int(request.query.get("next", "0"))
         limit = int(request.query["limit"])
         page = found[begin : begin + limit]
@@ -132,6 +136,20 @@ def test_every_object_is_taken_once_page_by_page(tokens: bool, make_feed: Callab
         assert json.loads(feed.places()["place"]) == {"after": stamp(13)}
         assert len(feed.places()) == 1
     assert ids(taken) == list(range(14))
+
+
+@pytest.mark.parametrize("tokens", [True, False])
+def test_times_are_compared_as_times_however_many_digits_they_have(
+    tokens: bool, make_feed: Callable[..., Feed], taken: Taken
+):
+    written = ("00Z", "00.1Z", "00.100001Z", "00.5Z", "00.500001Z", "00.50001Z", "01Z", "01.000001Z")
+    collection = Collection(tokens=tokens)
+    collection.held = [(f"2026-01-02T00:00:{time}", indicator(number)) for number, time in enumerate(written)]
+    with served(collection.act) as local:
+        for size in (1, 2, 3):
+            source(local, page=size).round(make_feed())
+        assert json.loads(make_feed().places()["place"]) == {"after": collection.held[-1][0]}
+    assert ids(taken) == list(range(len(written)))
 
 
 def test_a_kill_between_pages_goes_on_and_an_old_token_is_no_end(make_feed: Callable[..., Feed], taken: Taken):

@@ -103,7 +103,7 @@ class TaxiiSource:
         """
         if last:
             self._check_time(last)
-            state["last"] = max(state.get("last", ""), last)
+            state["last"] = max(state.get("last", ""), last, key=_moment)
         token = envelope.get("next")
         if envelope.get("more") is True and isinstance(token, str) and token:
             if (quiet and token == state.get("next")) or quiet > PAGES_WITHOUT_NEWS:
@@ -112,7 +112,7 @@ class TaxiiSource:
             return True
         state.pop("next", None)
         newest = state.pop("last", "")
-        moved = newest > state.get("after", "")
+        moved = _moment(newest) > _moment(state.get("after", ""))
         if moved:
             state["after"] = state["passed"] = newest
         if envelope.get("more") is True and not moved:
@@ -143,6 +143,11 @@ class TaxiiSource:
 
     def _wrong(self, what: str) -> ConnectorFailed:
         return ConnectorFailed(f"{self._http.host}: {what}", way_out="see the log of the TAXII server")
+
+
+def _moment(text: str) -> str:
+    """Write a time so that texts are in the order of times: a server may write any number of digits of a second."""
+    return f"{text[:19]}.{text[20:-1].ljust(9, '0')}" if text else ""
 
 
 def _name(one: Mapping[str, Any]) -> str:
