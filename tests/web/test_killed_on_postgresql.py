@@ -186,7 +186,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice(
     if reason := why_not():
         absent(reason)
     monkeypatch.setenv("CASEMATE_HOME", str(prepared_home))
-    moments = int(os.environ.get("CASEMATE_KILLS", "24"))
+    moments = int(os.environ.get("CASEMATE_KILLS", "18"))
     with own_cluster() as cluster:
         url = Server(cluster.url, tmp_path / "template").make()
         with Store.open(url) as store:
