@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, RSAKey
 
-from casemate.core.errors import CasemateError, WrongUsage
+from casemate.core.errors import CasemateError, IssuerFailed, WrongUsage
 from casemate.core.marking import Marking
 from casemate.core.person import Role
 from casemate.policy import Grant, Limits, Oidc, Policy
@@ -25,6 +26,7 @@ from casemate.web.app import make_app
 from casemate.web.oidc import Issuer, check_ready, grant_of, read_secret
 from casemate.web.passwords import hash_password
 from casemate.web.site import Site
+from tests.connectors.servers import saying
 
 from .conftest import PASSWORD
 from .issuer import CLIENT, SECRET, Provider
@@ -315,6 +317,16 @@ def test_the_session_is_a_new_one(browser: TestClient):
     sign_in(browser)
     assert browser.cookies["casemate_session"] != before
     assert TestClient(browser.app, cookies={"casemate_session": before}).get("/api/v1/me").status_code == 401
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n"])
+def test_an_issuer_that_says_a_byte_now_and_then_does_not_hold_us(oidc: Oidc, begin: bytes):
+    began = time.monotonic()
+    with saying(begin, *[b" "] * 3000, pause=0.05) as url:
+        issuer = Issuer(replace(oidc, issuer=url), Limits(issuer_seconds=0.5))
+        with pytest.raises(IssuerFailed):
+            issuer.leave_for(Pending("state", "browser", "nonce", "v" * 43, "/"))
+    assert time.monotonic() - began < 100  # the whole answer takes 150 s
 
 
 def test_too_many_tries_are_slowed_down(browser: TestClient):

@@ -5,9 +5,12 @@ redirects; a token counts only when signed (RS256 or ES256) by a key of the issu
 """
 
 import base64
+import contextlib
 import json
 import os
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -167,13 +170,13 @@ class Issuer:
             raise IssuerFailed(f"an address of the issuer {fault}", way_out="see oidc.hosts in the policy")
         most, data = self._limits.issuer_answer_bytes, bytearray()
         sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
-        left = self._deadline - time.monotonic()
+        left = max(self._deadline - time.monotonic(), 0.01)
+        method, watch = "GET" if form is None else "POST", _Watch(left)
         try:
             with (
-                httpx.Client(
-                    trust_env=False, follow_redirects=False, verify=self._trusted, timeout=max(left, 0.01)
-                ) as client,
-                client.stream("GET" if form is None else "POST", url, headers=sent, content=form) as answer,
+                watch,
+                httpx.Client(trust_env=False, follow_redirects=False, verify=self._trusted, timeout=left) as client,
+                client.stream(method, url, headers=sent, content=form, extensions={"trace": watch.trace}) as answer,
             ):
                 for piece in answer.iter_raw():
                     data += piece
@@ -186,6 +189,34 @@ class Issuer:
         if status != httpx.codes.OK or not isinstance(said, dict):
             raise IssuerFailed(f"the issuer refused, or gave no answer of use ({status})", way_out=_TRY_AGAIN)
         return said
+
+
+class _Watch:
+    """Cuts a connection when its time is over: httpx limits each read, not their sum, and headers come in many."""
+
+    def __init__(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+        self._wire: socket.socket | None = None
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._wire is not None:
+            self._wire.close()
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take note of the connection; what httpx calls while it works."""
+        if event == "connection.connect_tcp.complete":
+            opened = info["return_value"].get_extra_info("socket")
+            self._wire = socket.socket(fileno=os.dup(opened.fileno()))
+
+    def _cut(self) -> None:
+        if self._wire is not None:
+            with contextlib.suppress(OSError):
+                self._wire.shutdown(socket.SHUT_RDWR)
 
 
 def grant_of(claim: object, grants: tuple[Grant, ...]) -> Grant | None:
