@@ -27,10 +27,11 @@ from casemate.store.cleared_board import ClearedBoard
 from casemate.store.database import Database
 from casemate.store.drafts import get_drafts
 from casemate.store.features import StoredFeatures
-from casemate.store.packing import storable, unpack
+from casemate.store.packing import storable
 from casemate.store.pages import Page, read_cursor, write_cursor
+from casemate.store.readings import get_original
 from casemate.store.shelf import Decoded, Shelf, make_observables, make_timeline
-from casemate.store.tables import blobs, cases, looks
+from casemate.store.tables import cases, looks
 from casemate.store.texts import StoredTexts
 from casemate.store.trials import IN_TURN, is_withheld, withheld_title, withheld_titles, without_proposals
 
@@ -133,9 +134,10 @@ class Cleared(ClearedBoard):
         return Opened(case, int(row.revision), len(decoded.observables), len(decoded.timeline), withheld)
 
     def withheld(self, case_id: str) -> bool:
-        """Tell whether the proposals of a case are withheld until it is decided."""
+        """Tell whether the proposals of a case are withheld until it is decided; never of one that cannot be seen."""
+        query = select(cases.c.number).where(cases.c.id == storable(case_id), self._seen(cases), is_withheld())
         with self._database.reading() as connection:
-            return withheld_title(connection, case_id) is not None
+            return connection.execute(query).first() is not None
 
     def looks(self, case_id: str) -> tuple[tuple[str, datetime], ...]:
         """Give who may decide and first opened a case when, the earliest first."""
@@ -230,13 +232,15 @@ class Cleared(ClearedBoard):
         return tuple(draft for draft in written if draft.marking.value in self._markings)
 
     def original(self, case_id: str, evidence: Digest) -> bytes | None:
-        """Give a piece of evidence of a case as it was received; None where it was not kept or cannot be seen."""
+        """Give a piece of evidence of a case as it was received; None where it was not kept or cannot be seen.
+
+        `RecordFailed` when it is not what it was.
+        """
         decoded = self._decoded(case_id)
         if decoded is None or not any(item.id == evidence for item in decoded.case.evidence):
             return None
         with self._database.reading() as connection:
-            packed = connection.execute(select(blobs.c.data).where(blobs.c.digest == evidence)).scalar()
-        return None if packed is None else unpack(packed, f"original {evidence}")
+            return get_original(connection, evidence)
 
 
 def _withheld_line(line: CaseLine, titles: Mapping[str, str]) -> CaseLine:

@@ -170,7 +170,7 @@ class Store:
         return digest
 
     def blob(self, digest: Digest) -> bytes | None:
-        """Return an original, None when it was not kept; `StoreFailed` when it is not what it was."""
+        """Return an original, None when it was not kept; `RecordFailed` when it is not what it was."""
         with self._database.reading() as connection:
             return get_original(connection, digest)
 
