@@ -137,18 +137,18 @@ def test_day_goes_back_over_many_other_events(store: Store, clock: Clock):
     assert [event.number for event in store.events_since(since, 28)] == [30, 29]
 
 
-def triaged(knowledge: Knowledge, store: Store, model: Scripted, quota: Quota | None = None) -> Case:
+def triaged(knowledge: Knowledge, store: Store, clock: Clock, model: Scripted, quota: Quota | None = None) -> Case:
     found = find_sources([str(EXAMPLES / "auth.log")])
-    return triage(found, Order(Marking.GREEN, "tester"), tools(knowledge, model, quota), store).case
+    return triage(found, Order(Marking.GREEN, "tester"), tools(knowledge, model, quota, clock=clock), store).case
 
 
-def test_triage_past_the_quota_gives_the_model_free_case_and_says_so(knowledge: Knowledge, store: Store):
+def test_triage_past_the_quota_gives_the_model_free_case_and_says_so(knowledge: Knowledge, store: Store, clock: Clock):
     plain = Scripted([replace(ONE, text='{"sentences": []}')])
-    first = triaged(knowledge, store, plain, Quota(tokens_per_day=100))
+    first = triaged(knowledge, store, clock, plain, Quota(tokens_per_day=100))
     assert len(plain.asked) == 1
     assert "quota-reached" not in {issue.code for issue in first.issues}
     other = Scripted([ONE], name="another model, so that the case is made anew")
-    second = triaged(knowledge, store, other, Quota(tokens_per_day=100, tokens_per_case=0))
+    second = triaged(knowledge, store, clock, other, Quota(tokens_per_day=100, tokens_per_case=0))
     assert other.asked == []
     (said,) = (issue for issue in second.issues if issue.code == "quota-reached")
     assert "120 of 100 tokens of this day" in said.message
