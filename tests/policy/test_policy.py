@@ -38,6 +38,7 @@ def test_a_file_is_read_and_named_by_its_content(tmp_path: Path):
         ("[limits]\nunpack_depth = 0", "unpack_depth"),
         ('default_marking = "purple"', "default_marking"),
         ('own_networks = ["10.0.0.0/99"]', "own_networks"),
+        ('trusted_proxies = ["*"]', "trusted_proxies"),
         ("retries = [", "TOML"),
         ('[review]\nfour_eyes_dispositions = ["bad"]', "four_eyes_dispositions"),
         ('[review]\nfour_eye_markings = ["red"]', "four_eye_markings"),

@@ -53,12 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
     check_ready(policy.oidc)
     if arguments.connect:
         check_connectors(arguments.connectors, policy)
-    address = Address(arguments.host, arguments.port, arguments.tls_cert, arguments.tls_key)
+    address = Address(arguments.host, arguments.port, arguments.tls_cert, arguments.tls_key, policy.trusted_proxies)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     with open_store(url, policy) as store:
         welcome(store, address)
-        site = Site(store, policy, hosts_of(address, policy), secure=bool(address.certificate))
+        site = Site(store, policy, hosts_of(address, policy), secure=address.secure)
         opened = listen(address)
         app = make_app(site)
         compile_templates()

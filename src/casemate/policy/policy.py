@@ -37,7 +37,8 @@ class Policy:
     bundles may be applied, each `ed25519:HEX`; none by default.
     `learn_from_reviews` lets the factory make training rows of reviewed cases; it is the reader's consent, off by
     default. `quota` bounds the use of a language model, `prices` are what that use is set beside. `service_hosts`
-    are the names that the service answers to; by default those of the address it listens on. `review` says when a
+    are the names that the service answers to; by default those of the address it listens on. `trusted_proxies` are the
+    addresses of proxies that serve HTTPS in front of it and are believed about who asked. `review` says when a
     second person must confirm a disposition, and who is responsible, accountable, consulted and informed. `oidc` is
     the site's own issuer to sign in with, none by default. `baseline` measures what proposals save, by a sample of
     cases that is shown without them.
@@ -55,6 +56,7 @@ class Policy:
     retries: int = 1
     specialists: tuple[str, ...] = ("attack", "disposition")
     service_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     chat_templates: tuple[str, ...] = ()
     trusted_keys: tuple[str, ...] = ()
     learn_from_reviews: bool = False
@@ -78,7 +80,7 @@ class Policy:
 @lru_cache(maxsize=8)
 def _digest_of(policy: Policy) -> Digest:  # asked for several times a case
     plain = dataclasses.asdict(policy)
-    for name in ("prices", "service_hosts", "connector_hosts", "review", "oidc", "baseline"):
+    for name in ("prices", "service_hosts", "trusted_proxies", "connector_hosts", "review", "oidc", "baseline"):
         del plain[name]
     return digest_value(plain)
 
@@ -118,8 +120,9 @@ def _check_values(policy: Policy, file: Path) -> None:
     fault = fault_of(policy.quota, policy.prices) or fault_of_review(policy.review) or fault_of_oidc(policy.oidc)
     if fault := fault or fault_of_baseline(policy.baseline):
         raise WrongUsage(f"policy {file}: {fault}", way_out="see docs/policy.md")
-    for network in policy.own_networks:
-        try:
-            ip_network(network, strict=False)
-        except ValueError as error:
-            raise WrongUsage(f"policy {file}: own_networks: {error}", way_out="write 10.0.0.0/8, say") from error
+    for name, networks in (("own_networks", policy.own_networks), ("trusted_proxies", policy.trusted_proxies)):
+        for network in networks:
+            try:
+                ip_network(network, strict=False)
+            except ValueError as error:
+                raise WrongUsage(f"policy {file}: {name}: {error}", way_out="write 10.0.0.0/8, say") from error

@@ -16,12 +16,22 @@ DRAIN_SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen; `certificate` and `key` are files in PEM, both or neither."""
+    """Where to listen; `certificate` and `key` are files in PEM, both or neither.
+
+    `proxies` are the addresses and networks of proxies in front that serve HTTPS: what they say of who asked is
+    believed, and nobody else's word.
+    """
 
     host: str
     port: int
     certificate: str = ""
     key: str = ""
+    proxies: tuple[str, ...] = ()
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach it by HTTPS, so that cookies must not travel any other way."""
+        return bool(self.certificate or self.proxies)
 
     @property
     def loopback(self) -> bool:
@@ -52,13 +62,22 @@ def listen(address: Address) -> socket.socket:
 
 def serve(app: FastAPI, address: Address, opened: socket.socket, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is told the address once requests are answered."""
-    config = uvicorn.Config(
+    port = int(opened.getsockname()[1])
+    with _outliving_signals():
+        _Server(configure(app, address), lambda: ready(address.url(port)), app.state.stopping.set).run(sockets=[opened])
+
+
+def configure(app: FastAPI, address: Address) -> uvicorn.Config:
+    """Say how the app is served."""
+    return uvicorn.Config(
         app,
         http="httptools",
         loop="asyncio",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(address.proxies),
+        forwarded_allow_ips=list(address.proxies),
         ssl_certfile=address.certificate or None,
         ssl_keyfile=address.key or None,
         timeout_graceful_shutdown=DRAIN_SECONDS,
@@ -66,9 +85,6 @@ def serve(app: FastAPI, address: Address, opened: socket.socket, ready: Callable
         h11_max_incomplete_event_size=64 * 1024,
         backlog=512,
     )
-    port = int(opened.getsockname()[1])
-    with _outliving_signals():
-        _Server(config, lambda: ready(address.url(port)), app.state.stopping.set).run(sockets=[opened])
 
 
 @contextmanager
