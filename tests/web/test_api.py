@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from casemate.core.marking import Marking
 from casemate.core.person import Role
 from casemate.store import Store
+from tests.store.samples import behind
 
 from .conftest import PASSWORD, Planted, secret, token_of
 from .sample import store_sample
@@ -199,6 +200,19 @@ def test_reading_what_is_red_is_recorded_with_the_reader(ada: TestClient, store:
     told = store.history(planted[Marking.RED].case_id)[before:]
     assert [(event.action, event.actor) for event in told] == [("evidence.viewed", "admin-red")]
     assert store.history(planted[Marking.AMBER].case_id)[-1].action == "case.proposed"
+
+
+def test_a_damaged_record_is_told_once_and_not_as_if_waiting_helped(ada: TestClient, planted, store: Store, url: str):
+    red = planted[Marking.RED]
+    with behind(url) as connection:
+        swapped = f"(SELECT data FROM blobs WHERE digest <> '{red.evidence}' LIMIT 1)"
+        connection.exec_driver_sql(f"UPDATE blobs SET data = {swapped} WHERE digest = '{red.evidence}'")
+    answer = ada.get(f"/api/v1/cases/{red.case_id}/evidence/{red.evidence}/original")
+    assert answer.status_code == 500
+    assert "altered" in answer.json()["detail"]
+    assert "backup" in answer.json()["way_out"]
+    assert "Retry-After" not in answer.headers
+    assert ada.get(f"/api/v1/cases/{red.case_id}").status_code == 200, "the rest goes on"
 
 
 def test_a_dead_letter_is_tried_again(ada: TestClient, planted):

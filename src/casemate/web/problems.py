@@ -16,6 +16,7 @@ from casemate.core.errors import (
     IssuerFailed,
     NotTrusted,
     OutOfTurn,
+    RecordFailed,
     RefusedByPolicy,
     StoreFailed,
     WrongUsage,
@@ -33,6 +34,7 @@ STATUSES: dict[type[CasemateError], int] = {
     WrongUsage: 400,
     RefusedByPolicy: 403,
     NotTrusted: 503,
+    RecordFailed: 500,  # asking again helps nobody
     StoreFailed: 503,
     IssuerFailed: 502,
 }
@@ -83,12 +85,14 @@ def handle_problems(app: FastAPI) -> None:
     def _casemate(request: Request, error: CasemateError) -> Response:
         status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
         problem = Problem(HTTPStatus(status).phrase, status, plain(error.message), plain(error.way_out))
-        if status != HTTPStatus.SERVICE_UNAVAILABLE:
+        away = status == HTTPStatus.SERVICE_UNAVAILABLE
+        if not away and not isinstance(error, RecordFailed):
             return answer_problem(request, problem)
-        LOG.error(json.dumps({"is": "unavailable", "problem": problem.detail, "way_out": problem.way_out}))
+        said = {"is": "unavailable" if away else "damaged", "problem": problem.detail, "way_out": problem.way_out}
+        LOG.error(json.dumps(said))
         if getattr(request.state, "visit", None) is None:  # where the store is, is nothing for a stranger
             problem = Problem(problem.title, status, "the store cannot be used at the moment", "try again in a while")
-        return answer_problem(request, problem, {"Retry-After": "5"})
+        return answer_problem(request, problem, {"Retry-After": "5"} if away else None)
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> Response:
