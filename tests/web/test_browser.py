@@ -33,10 +33,10 @@ OVERFLOWS = "document.documentElement.scrollWidth > document.documentElement.cli
 
 
 @pytest.fixture
-def measured(store: Store, tmp_path: Path) -> FastAPI:
+def measured(store: Store, url: str) -> FastAPI:
     """Make a site that has measured for twelve weeks what proposals save."""
     baseline = Baseline(share=0.5, spare_priority=1, least_cases=20)
-    store_history(f"sqlite:///{tmp_path}/casemate.sqlite", 64, baseline)
+    store_history(url, 96, baseline)
     price = Price("a hosted model", prompt_million=3.0, generated_million=15.0)
     return make_app(Site(store, Policy(baseline=baseline, prices=(price,)), hosts=()))
 
@@ -83,6 +83,9 @@ def test_the_board_of_a_site_that_measures(measured: FastAPI, store: Store, brow
     with serving(measured) as served:
         browser.call("Network.setCookie", name="casemate_session", value=value, url=served)
         _look(browser, served, folder, "board", "/board", ((1280, 1500, "light"), (390, 1500, "dark")))
+        told = browser.value("document.body.innerText")
+        assert "a case took" in told.casefold(), "a picture of a board on which nothing happened shows nothing"
+        assert "drifted" in told
     assert browser.complaints() == []
 
 
