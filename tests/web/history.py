@@ -1,4 +1,4 @@
-"""Twelve weeks of a small site, stored as the service would, under a clock that is moved on."""
+"""Eleven weeks of a small site, stored as the service would, under a clock that is moved on."""
 
 import random
 from dataclasses import replace
@@ -19,6 +19,8 @@ from tests.store.samples import case
 
 SPECIALIST = digest_bytes(b"specialist")
 MODEL = digest_bytes(b"model")
+DAYS = timedelta(days=76)
+"""What a board shows on every day of the week: on a Monday it reaches back eleven weeks, on a Sunday twelve."""
 
 
 class Clock:
@@ -32,13 +34,13 @@ class Clock:
 
 
 def store_history(url: str, cases: int, baseline: Baseline, *, audit: Path | None = None) -> None:
-    """Store so many decided cases over twelve weeks; the last fortnight disagrees with the specialist more often."""
+    """Store so many decided cases over eleven weeks; the last fortnight disagrees with the specialist more often."""
     chance = random.Random(3)
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     clock = Clock(end)
     with Store.open(url, audit, now=clock) as store:
         for number in range(cases):
-            clock.now = end - timedelta(days=83) * (1 - (number + 1) / cases) - timedelta(hours=3)
+            clock.now = end - DAYS * (1 - (number + 1) / cases) - timedelta(hours=3)
             _decide(store, clock, number, chance, baseline, late=number > cases * 0.7)
 
 
