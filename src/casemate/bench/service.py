@@ -20,13 +20,14 @@ from typing import Any
 
 import httpx
 
-from casemate.core.alert import Alert, Delivery
+from casemate.core.alert import Alert, Delivery, Job
 from casemate.core.errors import StoreFailed, WrongUsage
 from casemate.core.marking import Marking
 from casemate.core.person import Role
 from casemate.knowledge import Knowledge
 from casemate.pipeline.tools import Tools
 from casemate.pipeline.triage import Order, triage
+from casemate.pipeline.worker import Worker
 from casemate.policy import Policy
 from casemate.policy.roles import RIGHTS
 from casemate.stages.extract.scanner import Scanner
@@ -34,6 +35,7 @@ from casemate.stages.ingest import Source
 from casemate.store import Store
 
 ALERTS = "logs/ait_ads/aecid_raw_alerts_gpl3.tar.gz"
+LINES = {"Content-Type": "application/x-ndjson"}
 LONGEST_SECONDS = 1800
 LOOKS = 20
 LINES_A_MB = 9_600
@@ -95,24 +97,16 @@ def _real_alerts(source: Path) -> list[bytes]:
 
 
 def _measure_stream(folder: Path, url: str, knowledge: Path, lines: Sequence[bytes], load: Load) -> dict[str, Any]:
-    def body(count: int) -> Iterator[bytes]:
-        sent = 0
-        while sent < count:
-            some = lines[: min(len(lines), count - sent)]
-            yield b"\n".join(some) + b"\n"
-            sent += len(some)
-
     with _served(url, load.workers) as client, ThreadPoolExecutor(load.clients) as threads:
         started = time.perf_counter()
-        kind = {"Content-Type": "application/x-ndjson"}
         shares = [len(range(place, load.alerts, load.clients)) for place in range(load.clients)]
         answers = list(
-            threads.map(lambda count: client.post("/api/v1/evidence", content=body(count), headers=kind), shares)
+            threads.map(
+                lambda count: client.post("/api/v1/evidence", content=_body(lines, count), headers=LINES), shares
+            )
         )
         accepted = time.perf_counter() - started
-        wrong = [answer.status_code for answer in answers if answer.status_code != 202]
-        if wrong:
-            raise StoreFailed(f"the service answered {wrong[0]}", way_out="see what it logged")
+        _check_taken(answers)
         while (
             client.get("/api/v1/jobs", params={"state": "waiting", "limit": 1}).json()["items"]
             or (client.get("/api/v1/jobs", params={"state": "leased", "limit": 1}).json()["items"])
@@ -121,7 +115,10 @@ def _measure_stream(folder: Path, url: str, knowledge: Path, lines: Sequence[byt
                 raise StoreFailed("the jobs did not end", way_out="measure with fewer alerts")
             time.sleep(0.1)
         triaged = time.perf_counter() - started
-    alone, looked_at, opened = _triage_alone(folder, url, knowledge)
+    queue = f"sqlite:///{folder}/queue.sqlite"
+    drained = _drain(queue, knowledge, lines, load.alerts)
+    alone, _, _ = _triage_alone(folder / "queue-alone.sqlite", queue, knowledge)
+    same, looked_at, opened = _triage_alone(folder / "stream-alone.sqlite", url, knowledge)
     return {
         "alerts": load.alerts,
         "clients": load.clients,
@@ -129,15 +126,52 @@ def _measure_stream(folder: Path, url: str, knowledge: Path, lines: Sequence[byt
         "groups": opened,
         "accepted_per_s": load.alerts / accepted,
         "triaged_per_s": load.alerts / triaged,
-        "in_process_seconds": alone,
         "alerts_looked_at": looked_at,
-        "ratio_to_in_process": alone / triaged,
+        "queue_seconds": drained,
+        "in_process_seconds": alone,
+        "ratio_to_in_process": alone / drained,
+        "ratio_with_receiving": same / triaged,
     }
 
 
-def _triage_alone(folder: Path, url: str, knowledge: Path) -> tuple[float, int, int]:
+def _body(lines: Sequence[bytes], count: int) -> Iterator[bytes]:
+    sent = 0
+    while sent < count:
+        some = lines[: min(len(lines), count - sent)]
+        yield b"\n".join(some) + b"\n"
+        sent += len(some)
+
+
+def _check_taken(answers: Sequence[httpx.Response]) -> None:
+    wrong = [answer.status_code for answer in answers if answer.status_code != 202]
+    if wrong:
+        raise StoreFailed(f"the service answered {wrong[0]}", way_out="see what it logged")
+
+
+def _drain(url: str, knowledge: Path, lines: Sequence[bytes], count: int) -> float:
+    """Let the API take all alerts while no worker is there; then time one worker, in this process, until none waits."""
+    with _served(url, 0) as client:
+        _check_taken([client.post("/api/v1/evidence", content=_body(lines, count), headers=LINES)])
+    with Store.open(url) as store, Knowledge.open(knowledge) as known:
+        tools, left, ended = Tools(Policy(), known, Scanner()), store.queue().waiting(), threading.Event()
+        came: list[str] = []
+
+        def told(what: str, _job: Job) -> None:
+            came.append(what)
+            if len(came) == 2 * left:  # each is told when it is taken and when it has ended
+                ended.set()
+
+        started = time.perf_counter()
+        Worker(store, tools, ended, told).run()
+        seconds = time.perf_counter() - started
+    if came.count("done") != left:
+        raise StoreFailed(f"{left - came.count('done')} of {left} jobs failed", way_out="see what the worker logged")
+    return seconds
+
+
+def _triage_alone(file: Path, url: str, knowledge: Path) -> tuple[float, int, int]:
     """Triage the same groups in this process, one after the other, into a file, without queue or server."""
-    with Store.open(url) as store, Store.open(f"sqlite:///{folder}/alone.sqlite") as fresh:
+    with Store.open(url) as store, Store.open(f"sqlite:///{file}") as fresh:
         jobs = store.cleared(Marking.RED).jobs(None, 1_000).rows
         texts = [b"\n".join(data for _name, data, _separate in store.queue().evidence(job)) + b"\n" for job in jobs]
         with Knowledge.open(knowledge) as known:
