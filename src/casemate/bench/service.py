@@ -38,6 +38,7 @@ ALERTS = "logs/ait_ads/aecid_raw_alerts_gpl3.tar.gz"
 LINES = {"Content-Type": "application/x-ndjson"}
 LONGEST_SECONDS = 1800
 LOOKS = 20
+DISTINCT = 300
 LINES_A_MB = 9_600
 
 
@@ -74,6 +75,7 @@ def measure_service(data: Path, knowledge: Path, load: Load, store: str = "") ->
         results["stream"] = _measure_stream(
             folder, store or f"sqlite:///{folder}/stream.sqlite", knowledge, lines, load
         )
+        results["distinct"] = _measure_distinct(f"sqlite:///{folder}/distinct.sqlite", knowledge, lines)
         results["inbox"] = _measure_inbox(store or f"sqlite:///{folder}/inbox.sqlite", load.groups)
         results["case"] = _measure_case(store or f"sqlite:///{folder}/case.sqlite", knowledge, load.big_mb)
     return results
@@ -152,7 +154,29 @@ def _drain(url: str, knowledge: Path, lines: Sequence[bytes], count: int) -> flo
     """Let the API take all alerts while no worker is there; then time one worker, in this process, until none waits."""
     with _served(url, 0) as client:
         _check_taken([client.post("/api/v1/evidence", content=_body(lines, count), headers=LINES)])
-    with Store.open(url) as store, Knowledge.open(knowledge) as known:
+    with Store.open(url) as store:
+        return _work_off(store, knowledge)
+
+
+def _measure_distinct(url: str, knowledge: Path, lines: Sequence[bytes]) -> dict[str, Any]:
+    """Time one worker, in this process, over real alerts that each open a group, so that each costs a case."""
+    some = lines[:: max(len(lines) // DISTINCT, 1)][:DISTINCT]
+    now = datetime.now(UTC)
+    made = tuple(Alert(line, "rule", f"host-{place}", "template", "wazuh", 3, now) for place, line in enumerate(some))
+    with Store.open(url) as store:
+        store.queue().receive([Delivery("bench", Marking.AMBER, "alerts.json", separate=True, alerts=made)])
+        processor = time.process_time()
+        seconds = _work_off(store, knowledge)
+        processor = time.process_time() - processor
+    return {
+        "cases": len(made),
+        "cases_per_s": len(made) / seconds,
+        "processor_ms_a_case": 1000 * processor / len(made),
+    }
+
+
+def _work_off(store: Store, knowledge: Path) -> float:
+    with Knowledge.open(knowledge) as known:
         tools, left, ended = Tools(Policy(), known, Scanner()), store.queue().waiting(), threading.Event()
         came: list[str] = []
 
